@@ -1,0 +1,305 @@
+// Package strict decodes YAML (and JSON, which is a subset of it) so that a
+// user learns of every mistake at once, each with file, line and column: an
+// unknown key, a key given twice, a value of the wrong type, and whatever the
+// caller finds wrong afterwards.
+package strict
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Problem is one mistake in a file. Line and Column start at 1; both are 0
+// when the mistake has no place.
+type Problem struct {
+	File         string
+	Line, Column int
+	Text         string
+}
+
+// Error returns "file:line:column: text".
+func (p Problem) Error() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Text
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
+}
+
+// Problems are all mistakes found, in the order of the file.
+type Problems []Problem
+
+// Error returns one problem a line.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Err returns p as an error, or nil when there is no problem.
+func (p Problems) Err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	return p
+}
+
+// Document is a decoded file that still knows where its values stood, so that
+// checks made after decoding can name the place.
+type Document struct {
+	file     string
+	places   map[string]*yaml.Node
+	problems Problems
+}
+
+// Decode decodes data into out, a pointer to a struct with yaml tags. It never
+// stops at the first mistake: what is wrong is in Problems, and out holds the
+// rest.
+func Decode(file string, data []byte, out any) *Document {
+	d := &Document{file: file, places: make(map[string]*yaml.Node)}
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		d.syntax(err)
+		return d
+	}
+	if len(root.Content) == 0 {
+		d.problems = append(d.problems, Problem{File: file, Line: 1, Column: 1, Text: "the file is empty"})
+		return d
+	}
+	d.value("", root.Content[0], reflect.ValueOf(out).Elem())
+	return d
+}
+
+// Problems returns everything found so far, or nil.
+func (d *Document) Problems() Problems { return d.problems }
+
+// Fail adds a mistake at path: keys joined by dots, list items by their index,
+// as in "upstream.auth.scope.0". Where the path does not stand in the file its
+// nearest parent is named.
+func (d *Document) Fail(path, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	for p := path; ; {
+		if node, ok := d.places[p]; ok {
+			if path != "" {
+				text = path + ": " + text
+			}
+			d.problems = append(d.problems, Problem{d.file, node.Line, node.Column, text})
+			return
+		}
+		if p == "" {
+			break
+		}
+		if i := strings.LastIndexByte(p, '.'); i >= 0 {
+			p = p[:i]
+		} else {
+			p = ""
+		}
+	}
+	d.problems = append(d.problems, Problem{File: d.file, Text: text})
+}
+
+// Has reports whether path stands in the file.
+func (d *Document) Has(path string) bool {
+	_, ok := d.places[path]
+	return ok
+}
+
+var syntaxLine = regexp.MustCompile(`line (\d+): (.*)`)
+
+func (d *Document) syntax(err error) {
+	p := Problem{File: d.file, Line: 1, Column: 1, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
+	if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
+		p.Line, _ = strconv.Atoi(m[1])
+		p.Text = m[2]
+	}
+	d.problems = append(d.problems, p)
+}
+
+func (d *Document) at(node *yaml.Node, path, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if path != "" {
+		text = path + ": " + text
+	}
+	d.problems = append(d.problems, Problem{d.file, node.Line, node.Column, text})
+}
+
+var (
+	durationType        = reflect.TypeFor[time.Duration]()
+	yamlUnmarshalerType = reflect.TypeFor[yaml.Unmarshaler]()
+	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+func (d *Document) value(path string, node *yaml.Node, out reflect.Value) {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	d.places[path] = node
+	if out.Kind() == reflect.Pointer {
+		if node.Tag == "!!null" {
+			return
+		}
+		out.Set(reflect.New(out.Type().Elem()))
+		d.value(path, node, out.Elem())
+		return
+	}
+	switch {
+	case out.Type() == durationType:
+		d.duration(path, node, out)
+	case out.Addr().Type().Implements(yamlUnmarshalerType), out.Addr().Type().Implements(textUnmarshalerType):
+		if err := node.Decode(out.Addr().Interface()); err != nil {
+			d.at(node, path, "%s", cleaned(err))
+		}
+	case out.Kind() == reflect.Struct:
+		d.structure(path, node, out)
+	case out.Kind() == reflect.Map:
+		d.mapping(path, node, out)
+	case out.Kind() == reflect.Slice:
+		d.list(path, node, out)
+	default:
+		if err := node.Decode(out.Addr().Interface()); err != nil {
+			d.at(node, path, "must be %s", kindName(out.Type()))
+		}
+	}
+}
+
+func (d *Document) duration(path string, node *yaml.Node, out reflect.Value) {
+	parsed, err := time.ParseDuration(node.Value)
+	if err != nil || parsed < 0 {
+		d.at(node, path, `must be a duration such as "500ms", "30s" or "5m"`)
+		return
+	}
+	out.SetInt(int64(parsed))
+}
+
+func (d *Document) structure(path string, node *yaml.Node, out reflect.Value) {
+	if node.Kind != yaml.MappingNode {
+		d.at(node, path, "must be a mapping with the keys %s", strings.Join(keys(out.Type()), ", "))
+		return
+	}
+	d.eachKey(path, node, func(key *yaml.Node, child string, value *yaml.Node) {
+		field, ok := fieldByKey(out, key.Value)
+		if !ok {
+			d.at(key, path, "unknown key %q%s", key.Value, suggestion(key.Value, keys(out.Type())))
+			return
+		}
+		d.value(child, value, field)
+	})
+}
+
+func (d *Document) mapping(path string, node *yaml.Node, out reflect.Value) {
+	if node.Kind != yaml.MappingNode {
+		d.at(node, path, "must be a mapping")
+		return
+	}
+	out.Set(reflect.MakeMapWithSize(out.Type(), len(node.Content)/2))
+	d.eachKey(path, node, func(key *yaml.Node, child string, value *yaml.Node) {
+		elem := reflect.New(out.Type().Elem()).Elem()
+		d.value(child, value, elem)
+		out.SetMapIndex(reflect.ValueOf(key.Value).Convert(out.Type().Key()), elem)
+	})
+}
+
+func (d *Document) eachKey(path string, node *yaml.Node, do func(key *yaml.Node, child string, value *yaml.Node)) {
+	seen := make(map[string]bool, len(node.Content)/2)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		if seen[key.Value] {
+			d.at(key, path, "the key %q is given twice", key.Value)
+			continue
+		}
+		seen[key.Value] = true
+		do(key, join(path, key.Value), node.Content[i+1])
+	}
+}
+
+func (d *Document) list(path string, node *yaml.Node, out reflect.Value) {
+	if node.Kind != yaml.SequenceNode {
+		d.at(node, path, "must be a list")
+		return
+	}
+	out.Set(reflect.MakeSlice(out.Type(), len(node.Content), len(node.Content)))
+	for i, item := range node.Content {
+		d.value(join(path, strconv.Itoa(i)), item, out.Index(i))
+	}
+}
+
+func fieldByKey(out reflect.Value, key string) (reflect.Value, bool) {
+	t := out.Type()
+	for i := range t.NumField() {
+		if keyOf(t.Field(i)) == key {
+			return out.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+func keys(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		if key := keyOf(t.Field(i)); key != "" {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+func keyOf(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	if key == "-" {
+		return ""
+	}
+	return key
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number of 0 or more"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	default:
+		return "a string"
+	}
+}
+
+// cleaned returns the text of err without yaml's own "line N:", because the
+// place is told apart.
+func cleaned(err error) string {
+	var typeErr *yaml.TypeError
+	if errors.As(err, &typeErr) && len(typeErr.Errors) > 0 {
+		if m := syntaxLine.FindStringSubmatch(typeErr.Errors[0]); m != nil {
+			return m[2]
+		}
+	}
+	return err.Error()
+}
