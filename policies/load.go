@@ -1,0 +1,167 @@
+package policies
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fhirgate/internal/strict"
+)
+
+// file is the part of Tyk's policy format that a plan may use. What is not
+// listed is refused, because it would promise something that the gateway does
+// not do: its limits and rights are decided in its own stages.
+type file struct {
+	ID               string            `yaml:"id"`
+	Name             string            `yaml:"name"`
+	OrgID            string            `yaml:"org_id"`
+	Active           bool              `yaml:"active"`
+	IsInactive       bool              `yaml:"is_inactive"`
+	Rate             float64           `yaml:"rate"`
+	Per              float64           `yaml:"per"`
+	QuotaMax         int64             `yaml:"quota_max"`
+	QuotaRenewalRate int64             `yaml:"quota_renewal_rate"`
+	KeyExpiresIn     int64             `yaml:"key_expires_in"`
+	Tags             []string          `yaml:"tags"`
+	AccessRights     map[string]access `yaml:"access_rights"`
+	MetaData         struct {
+		Fhirgate *meta `yaml:"fhirgate"`
+	} `yaml:"meta_data"`
+}
+
+type access struct {
+	APIID    string   `yaml:"api_id"`
+	APIName  string   `yaml:"api_name"`
+	Versions []string `yaml:"versions"`
+}
+
+type meta struct {
+	Hospitals    []string `yaml:"hospitals"`
+	Environments []string `yaml:"environments"`
+	Burst        int      `yaml:"burst"`
+}
+
+// Load reads every plan of dir in fsys (*.json), sorted by id. When anything
+// is wrong the error is a strict.Problems that lists all mistakes of all files.
+func Load(fsys fs.FS, dir string) ([]*Plan, error) {
+	names, err := fs.Glob(fsys, path.Join(dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var (
+		plans    []*Plan
+		problems strict.Problems
+	)
+	for _, name := range names {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			var pathErr *fs.PathError
+			if errors.As(err, &pathErr) {
+				err = pathErr.Err
+			}
+			problems = append(problems, strict.Problem{File: name, Text: err.Error()})
+			continue
+		}
+		plan, found := Parse(name, data)
+		problems = append(problems, found...)
+		plans = append(plans, plan)
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	if len(plans) == 0 {
+		return nil, strict.Problems{{File: dir, Text: "holds no plan (*.json); docs/issue-a-key.md shows how to write one"}}
+	}
+	slices.SortFunc(plans, func(a, b *Plan) int { return strings.Compare(a.ID, b.ID) })
+	return plans, nil
+}
+
+var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Parse reads one plan. name is its path: the id must be its last element
+// without ".json".
+func Parse(name string, data []byte) (*Plan, strict.Problems) {
+	var f file
+	doc := strict.Decode(name, data, &f)
+	if len(doc.Problems()) == 0 {
+		f.check(doc, strings.TrimSuffix(path.Base(name), ".json"))
+	}
+	plan := &Plan{
+		ID:          f.ID,
+		Name:        f.Name,
+		Active:      f.Active && !f.IsInactive,
+		Rate:        int(f.Rate),
+		Per:         time.Duration(f.Per * float64(time.Second)),
+		Quota:       max(f.QuotaMax, 0),
+		QuotaPeriod: time.Duration(f.QuotaRenewalRate) * time.Second,
+		File:        name,
+		Raw:         data,
+	}
+	if m := f.MetaData.Fhirgate; m != nil {
+		plan.Hospitals, plan.Environments, plan.Burst = m.Hospitals, m.Environments, m.Burst
+	}
+	if plan.Per == 0 {
+		plan.Per = time.Second
+	}
+	if plan.Burst == 0 {
+		plan.Burst = plan.Rate
+	}
+	return plan, doc.Problems()
+}
+
+func (f *file) check(doc *strict.Document, fileID string) {
+	switch {
+	case !idPattern.MatchString(f.ID):
+		doc.Fail("id", "must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit")
+	case f.ID != fileID:
+		doc.Fail("id", "must equal the file name, %q", fileID)
+	}
+	if f.Rate < 0 || f.Rate != float64(int(f.Rate)) {
+		doc.Fail("rate", "must be a whole number of calls, 0 for no limit")
+	}
+	if f.Per < 0 {
+		doc.Fail("per", "must be a number of seconds")
+	}
+	if f.QuotaMax > 0 && f.QuotaRenewalRate <= 0 {
+		doc.Fail("quota_renewal_rate", "must be a number of seconds above 0 when there is a quota_max")
+	}
+	f.checkAccess(doc)
+	f.checkMeta(doc)
+}
+
+// checkAccess wants exactly the one access right "fhir": to Tyk an empty list
+// means all rights, and a right to another API means nothing here.
+func (f *file) checkAccess(doc *strict.Document) {
+	right, ok := f.AccessRights["fhir"]
+	if !ok || len(f.AccessRights) != 1 || right.APIID != "fhir" {
+		doc.Fail("access_rights", `must hold exactly {"fhir": {"api_id": "fhir", "api_name": "fhir", "versions": ["Default"]}}`)
+	}
+}
+
+func (f *file) checkMeta(doc *strict.Document) {
+	m := f.MetaData.Fhirgate
+	if m == nil {
+		doc.Fail("meta_data", `must hold "fhirgate" with the hospitals and environments of the plan`)
+		return
+	}
+	const place = "meta_data.fhirgate"
+	if len(m.Hospitals) == 0 {
+		doc.Fail(place+".hospitals", `must name at least one hospital, or "*" for all of the environments`)
+	}
+	if len(m.Environments) == 0 {
+		doc.Fail(place+".environments", "must name production, sandbox or both")
+	}
+	for i, e := range m.Environments {
+		if e != "production" && e != "sandbox" {
+			doc.Fail(place+".environments."+strconv.Itoa(i), "must be production or sandbox")
+		}
+	}
+	if m.Burst < 0 {
+		doc.Fail(place+".burst", "must be a number of calls")
+	}
+}

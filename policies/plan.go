@@ -1,0 +1,38 @@
+// Package policies reads the plans: native Tyk policies, one JSON file each,
+// whose meta_data.fhirgate says what Tyk has no word for. A plan says which
+// hospitals a key may reach and how often.
+package policies
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// Plan is what a consumer's key may do.
+type Plan struct {
+	ID           string        // Tyk policy id; equals the file name
+	Name         string        // for people
+	Active       bool          // an inactive plan refuses its keys
+	Rate         int           // calls per Per; 0 = no rate limit
+	Per          time.Duration // 1s when the file gives none
+	Burst        int           // calls that may come at once; default Rate
+	Quota        int64         // calls per QuotaPeriod; 0 = no quota
+	QuotaPeriod  time.Duration // starts with the first call that counts
+	Hospitals    []string      // route ids; "*" = every hospital of Environments
+	Environments []string      // "production", "sandbox"
+
+	File string          // where it was read from
+	Raw  json.RawMessage // the file itself, for the engine
+}
+
+// AllHospitals in Plan.Hospitals stands for every hospital.
+const AllHospitals = "*"
+
+// Reaches reports whether the plan's keys may call the hospital, which belongs
+// to the given environment. A key of one environment never works in another.
+func (p *Plan) Reaches(hospital, environment string) bool {
+	return p.Active &&
+		slices.Contains(p.Environments, environment) &&
+		(slices.Contains(p.Hospitals, hospital) || slices.Contains(p.Hospitals, AllHospitals))
+}
