@@ -1,0 +1,210 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"fhirgate/fhir"
+)
+
+const (
+	tokenTimeout  = 15 * time.Second
+	tokenMaxBytes = 1 << 20
+	// refreshEarly is how long before its end a token is no longer used.
+	refreshEarly = 20 * time.Second
+	// lifeWithoutExpiry is assumed when a token answer has no expires_in,
+	// which RFC 6749 section 5.1 only recommends.
+	lifeWithoutExpiry = time.Minute
+)
+
+// tokenLogin obtains access tokens by the client credentials grant and keeps
+// the current one. Callers that need a new one share a single request.
+type tokenLogin struct {
+	auth   Auth
+	base   *url.URL
+	client *http.Client
+	signer *assertionSigner // nil for the secret methods
+	flight singleflight.Group
+
+	mu       sync.Mutex
+	current  string // value of the Authorization header
+	until    time.Time
+	endpoint string // the discovered token URL
+}
+
+func newTokenLogin(auth Auth, base *url.URL, transport http.RoundTripper) (*tokenLogin, error) {
+	t := &tokenLogin{
+		auth: auth,
+		base: base,
+		client: &http.Client{
+			Transport: transport,
+			Timeout:   tokenTimeout,
+			// A token endpoint that redirects would carry the credential to
+			// another place.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	if auth.Kind != "smart-backend" {
+		return t, nil
+	}
+	var err error
+	t.signer, err = newAssertionSigner(auth)
+	return t, err
+}
+
+func (t *tokenLogin) renewable() bool { return true }
+
+func (t *tokenLogin) authorization(ctx context.Context, stale string) (string, error) {
+	t.mu.Lock()
+	current, usable := t.current, time.Now().Before(t.until)
+	t.mu.Unlock()
+	if usable && current != stale {
+		return current, nil
+	}
+	// The request outlives the caller that happened to come first: others wait
+	// for it too.
+	result := t.flight.DoChan("token", func() (any, error) { return t.refresh(context.WithoutCancel(ctx)) })
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return "", r.Err
+		}
+		return r.Val.(string), nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+func (t *tokenLogin) refresh(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	answer, err := t.request(ctx)
+	if err != nil {
+		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the gateway could not log in to the hospital").Because(withoutURL(err))
+	}
+	life := time.Duration(answer.ExpiresIn) * time.Second
+	if life <= 0 {
+		life = lifeWithoutExpiry
+	}
+	value := "Bearer " + answer.AccessToken
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current, t.until = value, time.Now().Add(life-min(refreshEarly, life/4))
+	return value, nil
+}
+
+type tokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int64  `json:"expires_in"`
+	Scope       string `json:"scope"`
+	Error       string `json:"error"`
+}
+
+func (t *tokenLogin) request(ctx context.Context) (tokenAnswer, error) {
+	endpoint, err := t.tokenURL(ctx)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if len(t.auth.Scope) > 0 {
+		form.Set("scope", strings.Join(t.auth.Scope, " "))
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	switch t.auth.Kind {
+	case "client_secret_basic":
+		// RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+		header.Set("Authorization", basic(url.QueryEscape(t.auth.ClientID), url.QueryEscape(t.auth.ClientSecret)))
+	case "client_secret_post":
+		form.Set("client_id", t.auth.ClientID)
+		form.Set("client_secret", t.auth.ClientSecret)
+	default:
+		assertion, err := t.signer.sign(endpoint, time.Now())
+		if err != nil {
+			return tokenAnswer{}, err
+		}
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion)
+	}
+	var answer tokenAnswer
+	status, err := t.call(ctx, http.MethodPost, endpoint, header, strings.NewReader(form.Encode()), &answer)
+	switch {
+	case err != nil:
+		return answer, err
+	case status != http.StatusOK && answer.Error != "":
+		return answer, fmt.Errorf("the token endpoint answered %d with error %.60q", status, answer.Error)
+	case status != http.StatusOK:
+		return answer, fmt.Errorf("the token endpoint answered %d", status)
+	case answer.AccessToken == "":
+		return answer, errors.New("the token endpoint's answer holds no access_token")
+	case !strings.EqualFold(answer.TokenType, "bearer"):
+		return answer, errors.New("the token endpoint's answer is not of token_type bearer")
+	}
+	return answer, nil
+}
+
+// tokenURL returns the configured token URL, or the one that the hospital's
+// SMART configuration names
+// (https://hl7.org/fhir/smart-app-launch/conformance.html).
+func (t *tokenLogin) tokenURL(ctx context.Context) (string, error) {
+	if t.auth.TokenURL != "discover" {
+		return t.auth.TokenURL, nil
+	}
+	t.mu.Lock()
+	endpoint := t.endpoint
+	t.mu.Unlock()
+	if endpoint != "" {
+		return endpoint, nil
+	}
+	var configuration struct {
+		TokenEndpoint string `json:"token_endpoint"`
+	}
+	place := t.base.JoinPath(".well-known", "smart-configuration").String()
+	status, err := t.call(ctx, http.MethodGet, place, http.Header{"Accept": {"application/json"}}, nil, &configuration)
+	if err != nil {
+		return "", fmt.Errorf("discovery of the token URL: %w", err)
+	}
+	parsed, err := url.Parse(configuration.TokenEndpoint)
+	if status != http.StatusOK || err != nil || parsed.Host == "" {
+		return "", fmt.Errorf("discovery of the token URL: the hospital answered %d without a usable token_endpoint", status)
+	}
+	if parsed.Scheme != "https" && t.base.Scheme == "https" {
+		return "", errors.New("discovery of the token URL: the token_endpoint is not https")
+	}
+	t.mu.Lock()
+	t.endpoint = configuration.TokenEndpoint
+	t.mu.Unlock()
+	return configuration.TokenEndpoint, nil
+}
+
+// call sends a request and decodes the JSON answer into out when there is one.
+func (t *tokenLogin) call(ctx context.Context, method, place string, header http.Header, body io.Reader, out any) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, method, place, body)
+	if err != nil {
+		return 0, withoutURL(err)
+	}
+	r.Header = header
+	resp, err := t.client.Do(r)
+	if err != nil {
+		return 0, withoutURL(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, tokenMaxBytes))
+	if err != nil {
+		return resp.StatusCode, err
+	}
+	if err := json.Unmarshal(data, out); err != nil && resp.StatusCode == http.StatusOK {
+		return resp.StatusCode, errors.New("the answer is not JSON")
+	}
+	return resp.StatusCode, nil
+}
