@@ -12,8 +12,6 @@ type command struct {
 	script bool
 	// rounds is set for commands that answer in seconds, which Redis rounds and miniredis cuts off.
 	rounds bool
-	// native commands are ours; see Command.
-	native bool
 }
 
 // access is what a command needs of the store.

@@ -18,7 +18,6 @@ type embedded struct {
 	journal  *journal
 	counters []string // key prefixes
 	commands map[string]command
-	native   map[string]Command
 	now      func() time.Time
 
 	listener net.Listener
@@ -35,12 +34,11 @@ type embedded struct {
 
 // execution is the command that runs under embedded.mu.
 type execution struct {
-	now     time.Time
 	keys    []string // that it may write
 	written []string // that a script of it wrote
 }
 
-func newEmbedded(dir string, counters []string, native map[string]Command, log *slog.Logger) (*embedded, error) {
+func newEmbedded(dir string, counters []string, log *slog.Logger) (*embedded, error) {
 	engine, err := newEngine()
 	if err != nil {
 		return nil, err
@@ -53,10 +51,6 @@ func newEmbedded(dir string, counters []string, native map[string]Command, log *
 		keys:     newKeyIndex(),
 		changed:  map[string]struct{}{},
 	}
-	for name, c := range native {
-		e.commands[name] = command{access: writes, keys: c.Keys, native: true}
-	}
-	e.native = native
 	e.journal = newJournal(dir, e, log)
 	return e, nil
 }
@@ -75,11 +69,6 @@ func (e *embedded) listen(password string) (*net.TCPAddr, error) {
 	}
 	srv := e.engine.redis.Server()
 	srv.SetPreHook(e.hook)
-	for name, c := range e.native {
-		if err := srv.Register(name, e.handler(c)); err != nil {
-			return nil, err
-		}
-	}
 	if e.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
@@ -195,8 +184,6 @@ func (e *embedded) admit(s *session, name string, args []string) (spec command, 
 		problem = fmt.Sprintf("ERR the embedded store does not offer the command '%.32s'", strings.ToLower(name))
 	case name == "SELECT" && len(args) == 1 && args[0] != "0":
 		problem = "ERR the embedded store has one database, 0"
-	case s.transaction && spec.native:
-		problem = "ERR the embedded store does not execute this command in a transaction"
 	case s.transaction && strings.HasSuffix(name, "SUBSCRIBE"):
 		problem = "ERR the embedded store does not subscribe in a transaction"
 	}
@@ -216,11 +203,8 @@ func (e *embedded) execute(s *session, name string, args []string, spec command)
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.now().Truncate(time.Millisecond)
-	e.expire(now)
-	e.engine.redis.SetTime(now)
-	e.setRemaining(keys, now, spec.rounds)
-	e.run = execution{now: now, keys: keys}
+	now := e.begin(keys, spec.rounds)
+	e.run = execution{keys: keys}
 	reply = s.dispatch(e.engine.redis.Server(), name, args)
 	changed := e.run.written
 	switch {
@@ -242,7 +226,7 @@ func (e *embedded) execute(s *session, name string, args []string, spec command)
 // script: it may write only what the script declared.
 func (e *embedded) calledByScript(peer *server.Peer, name string, args []string) bool {
 	spec, ok := e.commands[name]
-	if !ok || spec.access == connects || spec.native {
+	if !ok || spec.access == connects {
 		peer.WriteError("ERR the embedded store does not offer this command to scripts")
 		return true
 	}
@@ -262,8 +246,12 @@ func (e *embedded) calledByScript(peer *server.Peer, name string, args []string)
 	return false
 }
 
-// setRemaining tells miniredis how long the keys still live.
-func (e *embedded) setRemaining(keys []string, now time.Time, round bool) {
+// begin sets miniredis' clock: its time, which keys are gone, and how long the
+// given keys still live, with half a second more if a command will cut it off.
+func (e *embedded) begin(keys []string, round bool) time.Time {
+	now := e.now().Truncate(time.Millisecond)
+	e.expire(now)
+	e.engine.redis.SetTime(now)
 	for _, key := range keys {
 		deadline := e.keys.deadline(key)
 		if deadline == 0 {
@@ -275,6 +263,7 @@ func (e *embedded) setRemaining(keys []string, now time.Time, round bool) {
 		}
 		e.engine.db.SetTTL(key, remaining)
 	}
+	return now
 }
 
 // expire deletes the keys whose time has come. The journal needs no word of it.

@@ -24,8 +24,6 @@ type Options struct {
 	// kill -9, for the embedded store. All other keys are durable. Nil means
 	// [DefaultCounters], an empty slice none.
 	Counters []string
-	// Commands are added to the embedded store, by their upper-case names.
-	Commands map[string]Command
 	// Logger gets what the embedded store has to say. Nil means slog.Default().
 	Logger *slog.Logger
 
@@ -94,7 +92,7 @@ func openEmbedded(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.embedded, err = newEmbedded(o.Dir, counters, o.Commands, log); err != nil {
+	if s.embedded, err = newEmbedded(o.Dir, counters, log); err != nil {
 		return nil, err
 	}
 	if o.now != nil {
