@@ -1,0 +1,182 @@
+package facade
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"fhirgate/fhir"
+)
+
+// adapt makes the request to the hospital: its URL from the parsed path, its
+// query and headers by allow-list, its body with the gateway's references
+// turned into the hospital's.
+func (f *Facade) adapt(c *call) error {
+	target, err := f.target(c)
+	if err != nil {
+		return err
+	}
+	c.out = (&http.Request{
+		Method:     c.r.Method,
+		URL:        target,
+		Host:       target.Host,
+		Header:     requestHeader(c),
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+	}).WithContext(c.r.Context())
+	if c.r.Method == http.MethodHead {
+		c.out.Method = http.MethodGet
+	}
+	if condition := c.r.Header.Get("If-None-Exist"); condition != "" {
+		mapped, err := c.adaptQuery(strings.TrimPrefix(condition, "?"))
+		if err != nil {
+			return err
+		}
+		c.out.Header.Set("If-None-Exist", mapped)
+	}
+	return f.adaptBody(c)
+}
+
+func (f *Facade) target(c *call) (*url.URL, error) {
+	if c.sealed != nil {
+		return url.Parse(c.sealed.URL)
+	}
+	query, err := c.adaptQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	target := *c.hospital.base
+	if path := c.req.Path(); path != "" {
+		target.Path += "/" + path
+		target.RawPath = ""
+	}
+	target.RawQuery = query
+	return &target, nil
+}
+
+// passedRequestHeaders go to the hospital as they came
+// (https://hl7.org/fhir/R4/http.html#Http-Headers).
+var passedRequestHeaders = []string{
+	"Prefer", "If-Match", "If-None-Match", "If-Modified-Since", "Accept-Language",
+}
+
+func requestHeader(c *call) http.Header {
+	out := make(http.Header, 8)
+	for _, name := range passedRequestHeaders {
+		if values := c.r.Header[name]; len(values) > 0 {
+			out[name] = values
+		}
+	}
+	out["Accept"] = jsonAccept
+	if c.req.Type == "Binary" && c.req.Interaction == fhir.Read {
+		if accept := c.r.Header["Accept"]; len(accept) > 0 {
+			out["Accept"] = accept
+		}
+	}
+	if c.sealed != nil && c.req.Type == "Binary" {
+		out["Accept"] = anyAccept
+	}
+	out["User-Agent"] = userAgent
+	return out
+}
+
+var (
+	jsonAccept = []string{"application/fhir+json, application/json;q=0.9"}
+	anyAccept  = []string{"*/*"}
+	userAgent  = []string{"fhirgate"}
+)
+
+// adaptQuery turns gateway references in parameter values into the hospital's
+// and drops _format, which the gateway answers for. Everything else keeps its
+// bytes and its order.
+func (c *call) adaptQuery(raw string) (string, error) {
+	if raw == "" {
+		return "", nil
+	}
+	if strings.Contains(raw, ";") {
+		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the query holds a ';': escape it as %3B")
+	}
+	changed := false
+	pairs := strings.Split(raw, "&")
+	kept := pairs[:0]
+	for _, pair := range pairs {
+		name, value, hasValue := strings.Cut(pair, "=")
+		plainName, errName := url.QueryUnescape(name)
+		plain, errValue := url.QueryUnescape(value)
+		if errName != nil || errValue != nil {
+			return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the query is not well formed: a '%' is not followed by two hexadecimal digits")
+		}
+		if plainName == "_format" {
+			changed = true
+			continue
+		}
+		mapped, err := c.hospital.adaptValue(plain)
+		if err != nil {
+			return "", err
+		}
+		if hasValue && mapped != plain {
+			pair, changed = name+"="+url.QueryEscape(mapped), true
+		}
+		kept = append(kept, pair)
+	}
+	if !changed {
+		return raw, nil
+	}
+	return strings.Join(kept, "&"), nil
+}
+
+// adaptValue maps the references in a search parameter's value, which may be a
+// list joined by commas (https://hl7.org/fhir/R4/search.html#reference).
+func (h *Hospital) adaptValue(value string) (string, error) {
+	if !strings.Contains(value, "://") {
+		return value, nil
+	}
+	parts := strings.Split(value, ",")
+	for i, part := range parts {
+		start := strings.Index(part, "http")
+		if start < 0 {
+			continue
+		}
+		if rest, ok := below(h.public, part[start:]); ok {
+			parts[i] = part[:start] + join(h.Route.Upstream.BaseURL, rest)
+		} else if h.foreign(part[start:]) {
+			return "", fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "a search parameter refers to a resource of another hospital: nothing was sent")
+		}
+	}
+	return strings.Join(parts, ","), nil
+}
+
+// queryValue returns the first value of a parameter without decoding the rest.
+func queryValue(raw, name string) (string, bool) {
+	for pair := range strings.SplitSeq(raw, "&") {
+		if key, value, _ := strings.Cut(pair, "="); key == name {
+			plain, err := url.QueryUnescape(value)
+			return plain, err == nil
+		}
+	}
+	return "", false
+}
+
+// setBody gives the request to the hospital a body that it may read again.
+func (c *call) setBody(body []byte, contentType string) {
+	c.out.Header.Set("Content-Type", contentType)
+	c.out.ContentLength = int64(len(body))
+	c.out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	c.out.Body, _ = c.out.GetBody() // never fails
+}
+
+// holdBytes takes n bytes from the room for held bodies, waiting a moment for
+// calls that are about to end.
+func (f *Facade) holdBytes(c *call, n int64) error {
+	ctx, cancel := context.WithTimeout(c.r.Context(), holdWait)
+	defer cancel()
+	if err := f.bodies.Acquire(ctx, n); err != nil {
+		return fhir.NewError(http.StatusServiceUnavailable, fhir.IssueThrottled, "the gateway holds as many request bodies as it can").After(holdWait)
+	}
+	c.held += n
+	return nil
+}

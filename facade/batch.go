@@ -1,0 +1,189 @@
+package facade
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"fhirgate/fhir"
+)
+
+// batch is what adapt found in a batch or transaction.
+type batch struct {
+	size    int                 // entries that the caller sent
+	refused map[int]*fhir.Error // entries that go no further, by their index; of a batch only
+}
+
+// adaptBatch takes every entry through the stages identify, authorise and limit
+// as a call of its own (https://hl7.org/fhir/R4/http.html#transaction). One
+// refused entry refuses a transaction; in a batch it gets its own outcome, and
+// the others go on. original is the body as it came, adapted the one whose
+// references were mapped already.
+func (f *Facade) adaptBatch(c *call, original, adapted []byte) ([]byte, error) {
+	if err := uniqueKeys(original); err != nil {
+		return nil, err
+	}
+	bundle := gjson.ParseBytes(original)
+	switch kind := bundle.Get("type").Str; {
+	case bundle.Get("resourceType").Str != "Bundle":
+		return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the body must be a Bundle: a POST to the hospital's base is a batch or a transaction").At("resourceType")
+	case kind == "transaction":
+		c.req.Interaction = fhir.Transaction
+	case kind != "batch":
+		return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueValue, "the Bundle's type must be batch or transaction").At("Bundle.type")
+	}
+	if !c.hospital.Route.Allows(c.req) {
+		return nil, notListed(c.req)
+	}
+	entries := bundle.Get("entry").Array()
+	c.batch = &batch{size: len(entries), refused: make(map[int]*fhir.Error)}
+	if err := f.take(c, len(entries)-1); err != nil {
+		return nil, err
+	}
+	sent := gjson.GetBytes(adapted, "entry").Array()
+	kept := make([]string, 0, len(sent))
+	for i, entry := range entries {
+		raw, err := f.adaptEntry(c, entry, sent[i].Raw)
+		if err == nil {
+			kept = append(kept, raw)
+			continue
+		}
+		refusal := asError(err)
+		refusal.At("Bundle.entry[" + strconv.Itoa(i) + "].request")
+		if c.req.Interaction == fhir.Transaction {
+			return nil, refusal
+		}
+		c.batch.refused[i] = refusal
+	}
+	return sjson.SetRawBytes(adapted, "entry", []byte("["+strings.Join(kept, ",")+"]"))
+}
+
+// adaptEntry permits one entry and returns it as it goes to the hospital.
+func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string, error) {
+	method, locator := entry.Get("request.method").Str, entry.Get("request.url").Str
+	if rest, ok := below(c.hospital.public, locator); ok {
+		locator = rest
+	} else if strings.Contains(locator, "://") {
+		if c.hospital.foreign(locator) {
+			return "", errForeign()
+		}
+		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueValue, "request.url must be relative to the hospital's base")
+	}
+	locator = strings.TrimPrefix(locator, "/")
+	path, query, _ := strings.Cut(locator, "?")
+	if strings.ContainsAny(path, `%;\#`) {
+		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "request.url holds characters that no FHIR path has")
+	}
+	header := make(http.Header)
+	if condition := entry.Get("request.ifNoneExist").Str; condition != "" {
+		header.Set("If-None-Exist", condition)
+	}
+	req, err := fhir.Parse(method, path, header, query)
+	if err != nil {
+		return "", err
+	}
+	switch req.Interaction {
+	case fhir.Batch, fhir.SearchSystem, fhir.HistorySystem:
+		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueNotSupported, "a system-level interaction cannot be an entry")
+	}
+	if typ := entry.Get("resource.resourceType").Str; (req.Interaction == fhir.Create || req.Interaction == fhir.Update) && typ != req.Type {
+		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the entry's resource is not of the type in request.url")
+	}
+	if err := permitted(c.hospital, req); err != nil {
+		return "", err
+	}
+	query, err = c.adaptQuery(query)
+	if err != nil {
+		return "", err
+	}
+	target := req.Path()
+	if query != "" {
+		target += "?" + query
+	}
+	if target == gjson.Get(adapted, "request.url").Str {
+		return adapted, nil
+	}
+	return sjson.Set(adapted, "request.url", target)
+}
+
+// uniqueKeys refuses a body in which an object has a key twice: the hospital
+// could read another value than the one that was permitted.
+func uniqueKeys(body []byte) error {
+	type level struct {
+		keys  map[string]bool // nil for an array
+		value bool            // the next string is a value, not a key
+	}
+	var levels []level
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "the body is not well-formed JSON").Because(err)
+		}
+		delim, isDelim := token.(json.Delim)
+		if isDelim && (delim == '}' || delim == ']') {
+			levels = levels[:len(levels)-1]
+			if len(levels) > 0 {
+				levels[len(levels)-1].value = false
+			}
+			continue
+		}
+		if top := len(levels) - 1; top >= 0 && levels[top].keys != nil && !levels[top].value {
+			key := token.(string)
+			if levels[top].keys[key] {
+				return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "an object of the body has a key twice, before byte "+strconv.FormatInt(decoder.InputOffset(), 10))
+			}
+			levels[top].keys[key], levels[top].value = true, true
+			continue
+		}
+		switch {
+		case isDelim && delim == '{':
+			levels = append(levels, level{keys: make(map[string]bool)})
+		case isDelim:
+			levels = append(levels, level{})
+		case len(levels) > 0:
+			levels[len(levels)-1].value = false
+		}
+	}
+}
+
+// nothingToSend reports whether all entries of a batch were refused, or none
+// was there.
+func (b *batch) nothingToSend() bool { return b != nil && b.size == len(b.refused) }
+
+// merge puts the outcomes of refused entries at their places among the
+// hospital's answers, and returns the whole batch-response.
+func (b *batch) merge(answer []byte, requestID string) ([]byte, error) {
+	answers := gjson.GetBytes(answer, "entry").Array()
+	if len(answers) != b.size-len(b.refused) {
+		return nil, fhir.NewError(http.StatusBadGateway, fhir.IssueStructure, "the hospital answered another number of entries than it was asked")
+	}
+	merged := make([]string, 0, b.size)
+	for i := range b.size {
+		if refusal, ok := b.refused[i]; ok {
+			merged = append(merged, entryOutcome(refusal, requestID))
+			continue
+		}
+		merged = append(merged, answers[0].Raw)
+		answers = answers[1:]
+	}
+	return sjson.SetRawBytes(answer, "entry", []byte("["+strings.Join(merged, ",")+"]"))
+}
+
+func entryOutcome(refusal *fhir.Error, requestID string) string {
+	status := strconv.Itoa(refusal.Status) + " " + http.StatusText(refusal.Status)
+	return `{"response":{"status":` + strconv.Quote(status) + `,"outcome":` + string(fhir.Outcome(requestID, refusal.Issue())) + `}}`
+}
+
+// emptyResponse is the answer to a batch of which nothing went to the hospital.
+var emptyResponse = []byte(`{"resourceType":"Bundle","type":"batch-response","entry":[]}`)

@@ -1,0 +1,254 @@
+package facade
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"fhirgate/fhir"
+	"fhirgate/transforms/links"
+)
+
+// holdWait is how long a body waits for room.
+const holdWait = 2 * time.Second
+
+const (
+	jsonType  = "application/fhir+json"
+	patchType = "application/json-patch+json"
+	formType  = "application/x-www-form-urlencoded"
+)
+
+// adaptBody reads, checks and rewrites the request's body. JSON is held in
+// memory, because nothing may be sent before all of it was seen; a Binary in
+// its own media type streams.
+func (f *Facade) adaptBody(c *call) error {
+	media, err := contentType(c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case media == "":
+		return nil
+	case c.req.Type == "Binary" && media != jsonType:
+		return f.streamBinary(c)
+	}
+	body, err := f.readBody(c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case media == formType:
+		body, err = f.adaptForm(c, body)
+	case media == patchType:
+		body, err = f.adaptPatch(c, body)
+	default:
+		body, err = f.adaptResource(c, body)
+	}
+	if err != nil {
+		return err
+	}
+	c.setBody(body, media)
+	return nil
+}
+
+// contentType returns the media type that the body goes to the hospital with,
+// "" for no body, or 415 when the interaction does not take what came.
+func contentType(c *call) (string, error) {
+	given, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	isJSON := err == nil && (given == jsonType || given == "application/json" || given == "application/json+fhir")
+	refuse := func(wanted string) error {
+		return fhir.NewError(http.StatusUnsupportedMediaType, fhir.IssueNotSupported, "the Content-Type must be "+wanted)
+	}
+	switch i := c.req.Interaction; {
+	case i == fhir.Operation && c.r.Method == http.MethodGet, !i.Writes() && !c.req.FormSearch:
+		return "", noBody(c)
+	case i == fhir.Delete:
+		return "", noBody(c)
+	case c.req.FormSearch:
+		if given != formType {
+			return "", refuse(formType)
+		}
+		return formType, nil
+	case i == fhir.Patch:
+		if given != patchType {
+			return "", refuse(patchType)
+		}
+		return patchType, nil
+	case isJSON:
+		return jsonType, nil
+	case c.req.Type == "Binary" && (i == fhir.Create || i == fhir.Update) && err == nil:
+		return given, nil
+	case i == fhir.Operation && c.r.ContentLength == 0:
+		return "", nil
+	default:
+		return "", refuse(jsonType)
+	}
+}
+
+// noBody refuses a body where none belongs: it would be dropped in silence.
+func noBody(c *call) error {
+	if c.r.ContentLength > 0 {
+		return fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the interaction "+string(c.req.Interaction)+" takes no body")
+	}
+	return nil
+}
+
+// streamBinary passes a Binary in its own media type through
+// (https://hl7.org/fhir/R4/binary.html#rest). It is not held, so it cannot be
+// sent twice.
+func (f *Facade) streamBinary(c *call) error {
+	if c.r.ContentLength > f.limits.Binary {
+		return tooLarge(f.limits.Binary)
+	}
+	c.out.Header["Content-Type"] = c.r.Header["Content-Type"]
+	if context := c.r.Header["X-Security-Context"]; len(context) > 0 {
+		mapped, err := c.hospital.adaptValue(context[0])
+		if err != nil {
+			return err
+		}
+		c.out.Header.Set("X-Security-Context", mapped)
+	}
+	c.out.ContentLength = c.r.ContentLength
+	c.out.Body = http.MaxBytesReader(nil, c.r.Body, f.limits.Binary)
+	return nil
+}
+
+func tooLarge(limit int64) *fhir.Error {
+	return fhir.NewError(http.StatusRequestEntityTooLarge, fhir.IssueTooLong, "the body is larger than "+strconv.FormatInt(limit, 10)+" bytes")
+}
+
+// readBody reads a whole body within the limits for one and for all.
+func (f *Facade) readBody(c *call) ([]byte, error) {
+	declared := c.r.ContentLength
+	if declared > f.limits.JSON {
+		return nil, tooLarge(f.limits.JSON)
+	}
+	var buf bytes.Buffer
+	if declared >= 0 {
+		if err := f.holdBytes(c, declared); err != nil {
+			return nil, err
+		}
+		buf.Grow(int(declared) + bytes.MinRead)
+	}
+	chunk := io.LimitReader(c.r.Body, f.limits.JSON+1)
+	for {
+		n, err := io.CopyN(&buf, chunk, 1<<20)
+		if int64(buf.Len()) > f.limits.JSON {
+			return nil, tooLarge(f.limits.JSON)
+		}
+		if declared < 0 && n > 0 {
+			if err := f.holdBytes(c, n); err != nil {
+				return nil, err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return buf.Bytes(), nil
+		}
+		if err != nil {
+			return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "the body could not be read to its end").Because(err)
+		}
+	}
+}
+
+// adaptResource rewrites a JSON body. For a batch or transaction its entries go
+// through their own stages first.
+func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
+	adapted, err := links.Rewrite(nil, body, f.requestLinks(c))
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if c.req.Interaction == fhir.Batch {
+		return f.adaptBatch(c, body, adapted)
+	}
+	if c.req.Interaction == fhir.Create || c.req.Interaction == fhir.Update {
+		if typ := gjson.GetBytes(body, "resourceType").Str; typ != c.req.Type {
+			return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "resourceType must be "+c.req.Type+", the type in the path").At("resourceType")
+		}
+	}
+	return adapted, nil
+}
+
+// adaptForm maps the parameters of a POST _search.
+func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
+	if format, ok := queryValue(string(body), "_format"); ok && !jsonFormats[strings.ToLower(strings.ReplaceAll(format, " ", "+"))] {
+		return nil, notAcceptable("_format")
+	}
+	query, err := c.adaptQuery(string(body))
+	return []byte(query), err
+}
+
+// adaptPatch rewrites a JSON Patch (RFC 6902): the references inside its
+// values, and values that are a locator themselves.
+func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
+	adapted, err := links.Rewrite(nil, body, f.requestLinks(c))
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	operations := gjson.ParseBytes(adapted)
+	if !operations.IsArray() {
+		return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "a JSON Patch must be an array of operations")
+	}
+	for i, op := range operations.Array() {
+		value, path := op.Get("value"), op.Get("path").Str
+		if value.Type != gjson.String || !isLocatorPath(path) {
+			continue
+		}
+		place := strconv.Itoa(i) + ".value"
+		mapped, err := f.requestLocator(c, value.Str)
+		if err != nil {
+			return nil, asError(err).At("[" + strconv.Itoa(i) + "].value")
+		}
+		if mapped != value.Str {
+			if adapted, err = sjson.SetBytes(adapted, place, mapped); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return adapted, nil
+}
+
+// isLocatorPath reports whether a JSON Patch path leads to a reference or to an
+// attachment's url. An extension's url is an identity.
+func isLocatorPath(path string) bool {
+	if strings.HasSuffix(path, "/reference") {
+		return true
+	}
+	return strings.HasSuffix(path, "/url") && !strings.Contains(strings.ToLower(path), "extension/") && strings.Count(path, "/") > 1
+}
+
+// requestLocator maps one locator of a request as the rewriter would.
+func (f *Facade) requestLocator(c *call, locator string) (string, error) {
+	m := f.requestLinks(c)
+	if token, ok := below(c.hospital.public+"/"+fhir.SealedSegment, locator); ok {
+		return f.unseal(c, token)
+	}
+	if rest, ok := below(c.hospital.public, locator); ok {
+		return join(c.hospital.Route.Upstream.BaseURL, rest), nil
+	}
+	if !strings.Contains(locator, "://") {
+		return locator, nil
+	}
+	return m.Other(links.KindReference, locator)
+}
+
+// bodyError says where a request body is wrong: 400 for what is not JSON, or
+// the refusal of one of its locators.
+func bodyError(err error) error {
+	var place *links.Error
+	if !errors.As(err, &place) {
+		return err
+	}
+	var refusal *fhir.Error
+	if errors.As(err, &refusal) {
+		return refusal.At(place.Path)
+	}
+	return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "the body is not well-formed JSON: "+place.Err.Error()+", at byte "+strconv.FormatInt(place.Offset, 10)).At(place.Path)
+}

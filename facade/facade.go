@@ -1,0 +1,247 @@
+// Package facade is a request's way through the gateway: from the path to the
+// hospital and back. Each stage is a file and a verb; handle shows their order.
+package facade
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"fhirgate/fhir"
+	"fhirgate/observe"
+)
+
+// Prefix is the path under which the facade serves hospitals.
+const Prefix = "/fhir/"
+
+// Facade serves everything below /fhir/. It is an http.Handler that knows
+// nothing of the engine it runs in.
+type Facade struct {
+	snapshot atomic.Pointer[Snapshot]
+	keys     Keys
+	limiter  Limiter
+	sealer   *Sealer
+	bodies   *semaphore.Weighted // bytes of JSON request bodies held at once
+	limits   BodyLimits
+	access   *observe.AccessLog
+	metrics  *observe.Metrics
+	log      *slog.Logger
+}
+
+// BodyLimits bound request bodies, in bytes.
+type BodyLimits struct {
+	JSON   int64 // one JSON or form body, held in memory; default 100 MiB
+	Held   int64 // all such bodies at once; default 4 times JSON
+	Binary int64 // one raw Binary, streamed; default 2 GiB
+}
+
+// Options are the parts a Facade is made of. All but Limits are required.
+type Options struct {
+	Keys    Keys
+	Limiter Limiter
+	Sealer  *Sealer
+	Limits  BodyLimits
+	Access  *observe.AccessLog
+	Metrics *observe.Metrics
+	Log     *slog.Logger
+}
+
+// New returns a Facade that serves snapshot until Swap gives it another.
+func New(snapshot *Snapshot, o Options) *Facade {
+	if o.Limits.JSON == 0 {
+		o.Limits.JSON = 100 << 20
+	}
+	if o.Limits.Held == 0 {
+		o.Limits.Held = 4 * o.Limits.JSON
+	}
+	if o.Limits.Binary == 0 {
+		o.Limits.Binary = 2 << 30
+	}
+	f := &Facade{
+		keys:    o.Keys,
+		limiter: o.Limiter,
+		sealer:  o.Sealer,
+		bodies:  semaphore.NewWeighted(o.Limits.Held),
+		limits:  o.Limits,
+		access:  o.Access,
+		metrics: o.Metrics,
+		log:     o.Log,
+	}
+	f.snapshot.Store(snapshot)
+	return f
+}
+
+// Swap makes calls that begin from now on see snapshot.
+func (f *Facade) Swap(snapshot *Snapshot) { f.snapshot.Store(snapshot) }
+
+// Snapshot returns the configuration in force.
+func (f *Facade) Snapshot() *Snapshot { return f.snapshot.Load() }
+
+// call is one request on its way.
+type call struct {
+	w        *answerWriter
+	r        *http.Request
+	id       string // request id
+	began    time.Time
+	snapshot *Snapshot
+
+	hospital *Hospital      // nil until identify, or unknown
+	req      fhir.Request   // what is asked for
+	sealed   *sealedLink    // the opened link, when the path is one
+	consumer *Consumer      // nil until authenticate
+	batch    *batch         // entries of a batch or transaction
+	held     int64          // bytes of f.bodies to give back
+	out      *http.Request  // the request to the hospital
+	answer   *http.Response // its answer
+	waited   time.Duration  // time spent waiting for the hospital
+	err      error          // what ended the call, for the record
+}
+
+// ServeHTTP takes one call through all stages. Errors of every stage end here
+// and become an OperationOutcome. An answer that fails after it has begun is
+// broken off with http.ErrAbortHandler, so that no client takes half of it for
+// the whole (decision 5 of the design).
+func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{
+		w:        &answerWriter{ResponseWriter: w},
+		r:        r,
+		id:       requestID(r),
+		began:    time.Now(),
+		snapshot: f.snapshot.Load(),
+	}
+	end := f.metrics.Begin()
+	defer end()
+	defer f.release(c)
+	w.Header().Set("X-Request-Id", c.id)
+
+	c.err = f.handle(c)
+	if c.err != nil && !c.w.begun {
+		f.refuse(c)
+	}
+	f.record(c)
+	if c.err != nil && c.w.begun && !c.w.refused {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// handle is the order of the stages.
+func (f *Facade) handle(c *call) error {
+	for _, stage := range [...]func(*call) error{
+		f.identify,     // what is asked of which hospital
+		f.authenticate, // who asks
+		f.authorise,    // may they
+		f.limit,        // not too often
+		f.adapt,        // into the hospital's form
+		f.send,         // there and back
+		f.present,      // into ours
+	} {
+		if err := stage(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release closes and gives back what a call holds.
+func (f *Facade) release(c *call) {
+	if c.answer != nil {
+		_ = c.answer.Body.Close() // read to its end or not wanted any more
+	}
+	if c.held > 0 {
+		f.bodies.Release(c.held)
+	}
+}
+
+// refuse answers with the error that ended the call.
+func (f *Facade) refuse(c *call) {
+	c.w.refused = true
+	if c.r.Context().Err() != nil {
+		return // the client has left
+	}
+	asError(c.err).Write(c.w, c.id)
+}
+
+// asError returns err as the error that the caller sees. An error that no
+// stage gave a form is a fault of ours, and its text is for the log alone.
+func asError(err error) *fhir.Error {
+	var fhirErr *fhir.Error
+	if errors.As(err, &fhirErr) {
+		return fhirErr
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fhir.NewError(http.StatusServiceUnavailable, fhir.IssueTimeout, "the call was ended before the hospital answered").Because(err)
+	}
+	return fhir.NewError(http.StatusInternalServerError, fhir.IssueException, "the gateway failed; the request id finds the cause in its log").Because(err)
+}
+
+// record writes the access log line and the metrics.
+func (f *Facade) record(c *call) {
+	line := observe.Call{
+		RequestID:   c.id,
+		Interaction: string(c.req.Interaction),
+		Type:        c.req.Type,
+		Status:      c.w.status,
+		Bytes:       c.w.written,
+		Total:       time.Since(c.began),
+		Upstream:    c.waited,
+	}
+	if c.hospital != nil {
+		line.Hospital = c.hospital.Route.ID
+	}
+	if c.consumer != nil {
+		line.Consumer = c.consumer.KeyID
+	}
+	if c.err != nil {
+		fhirErr := asError(c.err)
+		line.Issue = string(fhirErr.Code)
+		if fhirErr.Err != nil {
+			line.Cause = fhirErr.Err.Error()
+		}
+		line.Aborted = c.w.begun && !c.w.refused
+	}
+	f.access.Record(&line)
+	f.metrics.Record(&line)
+}
+
+// requestID returns the caller's X-Request-Id when it is a plain token, and
+// else a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id != "" && len(id) <= 64 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" {
+		return id
+	}
+	return rand.Text()
+}
+
+// answerWriter knows whether an answer has begun and how much of it was sent.
+type answerWriter struct {
+	http.ResponseWriter
+	begun   bool
+	refused bool // the answer is the gateway's own refusal
+	status  int
+	written int64
+}
+
+func (w *answerWriter) WriteHeader(status int) {
+	w.begun, w.status = true, status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *answerWriter) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.written += int64(n)
+	return n, err
+}
+
+// Unwrap gives http.ResponseController the writer below.
+func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,288 @@
+package facade
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"fhirgate/fhir"
+	"fhirgate/transforms/links"
+)
+
+// holdBack is how much of an answer is read before any of it is sent: what is
+// wrong within it can still become a clean refusal.
+const holdBack = 1 << 20
+
+// present sends the hospital's answer to the caller in the gateway's form.
+func (f *Facade) present(c *call) error {
+	if c.batch.nothingToSend() {
+		return f.presentRefusedBatch(c)
+	}
+	presentHeader(c)
+	switch status := c.answer.StatusCode; {
+	case status == http.StatusNoContent, status == http.StatusNotModified:
+		c.w.WriteHeader(status)
+		return nil
+	case status >= 200 && status < 300:
+		return f.presentSuccess(c)
+	case status >= 300 && status < 400:
+		return notFHIR("the hospital answered with a redirect, which the gateway does not follow")
+	default:
+		return f.presentRefusal(c)
+	}
+}
+
+// passedAnswerHeaders go to the caller as they came. Locations are mapped, and
+// the rest (cookies, servers, hop-by-hop, the hospital's own limits) stays.
+var passedAnswerHeaders = []string{
+	"Etag", "Last-Modified", "Retry-After", "Preference-Applied", "Content-Language", "Content-Disposition",
+}
+
+func presentHeader(c *call) {
+	h := c.w.Header()
+	for _, name := range passedAnswerHeaders {
+		if values := c.answer.Header[name]; len(values) > 0 {
+			h[name] = values
+		}
+	}
+	for _, name := range [...]string{"Location", "Content-Location"} {
+		if value := c.answer.Header.Get(name); value != "" {
+			if mapped := c.hospital.headerLocator(value); mapped != "" {
+				h.Set(name, mapped)
+			}
+		}
+	}
+	h["Cache-Control"] = noStore
+}
+
+var (
+	noStore  = []string{"no-store"}
+	fhirType = []string{fhir.MediaType}
+)
+
+func (f *Facade) presentSuccess(c *call) error {
+	media, _, _ := mime.ParseMediaType(c.answer.Header.Get("Content-Type")) // "" when it is missing or broken
+	raw := c.req.Type == "Binary" && c.req.Interaction != fhir.SearchType && !jsonMedia[media]
+	head, err := readHead(c.answer.Body, c.answer.ContentLength)
+	defer head.release()
+	switch {
+	case err != nil:
+		return brokenOff(err)
+	case head.whole && len(head.bytes) == 0 && mayBeEmpty(c):
+		c.w.Header().Set("Content-Length", "0")
+		c.w.WriteHeader(c.answer.StatusCode)
+		return nil
+	case raw:
+		return f.streamRaw(c, head)
+	case media == "text/html" || !beginsJSON(head.bytes):
+		return notFHIR("the hospital answered " + strconv.Itoa(c.answer.StatusCode) + " with something that is not FHIR JSON")
+	case c.req.Interaction == fhir.Capabilities:
+		return f.presentCapabilities(c, head)
+	case head.whole:
+		return f.presentWhole(c, head)
+	default:
+		return f.streamJSON(c, head)
+	}
+}
+
+var jsonMedia = map[string]bool{"application/fhir+json": true, "application/json+fhir": true, "application/json": true, "text/json": true}
+
+// mayBeEmpty reports whether a successful answer may have no body: one to a
+// write may (https://hl7.org/fhir/R4/http.html#ops), one to a read may not.
+func mayBeEmpty(c *call) bool {
+	return c.req.Interaction.Writes() && c.req.Interaction != fhir.Batch && c.req.Interaction != fhir.Transaction
+}
+
+func beginsJSON(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	return len(b) > 0 && (b[0] == '{' || b[0] == '[')
+}
+
+// head is the part of an answer that is held back.
+type head struct {
+	bytes []byte
+	whole bool // it is all of the answer
+	pool  *[]byte
+}
+
+var headPool = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
+
+// readHead reads up to holdBack bytes; length is the declared one, or -1.
+func readHead(body io.Reader, length int64) (head, error) {
+	pooled := headPool.Get().(*[]byte)
+	buf := (*pooled)[:0]
+	if length > int64(cap(buf)) {
+		buf = make([]byte, 0, min(length, holdBack)+1)
+	}
+	h := head{pool: pooled}
+	var err error
+	for len(buf) < holdBack && err == nil {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		var n int
+		n, err = body.Read(buf[len(buf):min(cap(buf), holdBack)])
+		buf = buf[:len(buf)+n]
+	}
+	h.bytes = buf
+	if errors.Is(err, io.EOF) {
+		h.whole, err = true, nil
+	}
+	return h, err
+}
+
+func (h *head) release() {
+	if h.pool == nil {
+		return
+	}
+	if cap(h.bytes) <= holdBack+1 {
+		*h.pool = h.bytes[:0]
+	}
+	headPool.Put(h.pool)
+	h.pool = nil
+}
+
+// presentWhole rewrites an answer that is held as a whole.
+func (f *Facade) presentWhole(c *call, h head) error {
+	pooled := headPool.Get().(*[]byte)
+	defer headPool.Put(pooled)
+	out, err := links.Rewrite((*pooled)[:0], h.bytes, f.answerLinks(c))
+	if err != nil {
+		return answerError(err)
+	}
+	if cap(out) <= holdBack+1 {
+		*pooled = out[:0]
+	}
+	if c.batch != nil && len(c.batch.refused) > 0 {
+		if out, err = c.batch.merge(out, c.id); err != nil {
+			return err
+		}
+	}
+	return c.sendJSON(out)
+}
+
+func (c *call) sendJSON(body []byte) error {
+	h := c.w.Header()
+	h["Content-Type"] = fhirType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	status := http.StatusOK
+	if c.answer != nil {
+		status = c.answer.StatusCode
+	}
+	c.w.WriteHeader(status)
+	_, err := c.w.Write(body)
+	return err
+}
+
+// streamJSON rewrites an answer that goes on after its head. Nothing is sent
+// before the head was rewritten without an error; what fails later breaks the
+// answer off.
+func (f *Facade) streamJSON(c *call, h head) error {
+	if c.batch != nil && len(c.batch.refused) > 0 {
+		return notFHIR("the hospital's answer to the batch is too large to be joined with the outcomes of refused entries")
+	}
+	m := f.answerLinks(c)
+	out := &heldWriter{}
+	w := links.NewWriter(out, m)
+	_, err := w.Write(h.bytes)
+	for signed := (*links.SignedError)(nil); errors.As(err, &signed); {
+		m.Frozen = append(m.Frozen, signed.Offset)
+		out.held.Reset()
+		w = links.NewWriter(out, m)
+		_, err = w.Write(h.bytes)
+	}
+	if err != nil {
+		return answerError(err)
+	}
+	c.w.Header()["Content-Type"] = fhirType
+	c.w.WriteHeader(c.answer.StatusCode)
+	if err := out.sendTo(c.w); err != nil {
+		return err
+	}
+	if err := copyBody(w, c.answer.Body); err != nil {
+		return answerError(err)
+	}
+	if err := w.Close(); err != nil {
+		return answerError(err)
+	}
+	return nil
+}
+
+// heldWriter keeps what is written until sendTo gives it somewhere to go.
+type heldWriter struct {
+	held bytes.Buffer
+	to   io.Writer
+}
+
+func (w *heldWriter) Write(p []byte) (int, error) {
+	if w.to == nil {
+		return w.held.Write(p)
+	}
+	return w.to.Write(p)
+}
+
+func (w *heldWriter) sendTo(to io.Writer) error {
+	w.to = to
+	_, err := w.held.WriteTo(to)
+	w.held = bytes.Buffer{}
+	return err
+}
+
+// streamRaw passes a Binary in its own media type through.
+func (f *Facade) streamRaw(c *call, h head) error {
+	header := c.w.Header()
+	header["Content-Type"] = c.answer.Header["Content-Type"]
+	header.Set("X-Content-Type-Options", "nosniff")
+	if c.answer.ContentLength >= 0 {
+		header.Set("Content-Length", strconv.FormatInt(c.answer.ContentLength, 10))
+	}
+	c.w.WriteHeader(c.answer.StatusCode)
+	if _, err := c.w.Write(h.bytes); err != nil {
+		return err
+	}
+	if h.whole {
+		return nil
+	}
+	if err := copyBody(c.w, c.answer.Body); err != nil {
+		return brokenOff(err)
+	}
+	return nil
+}
+
+var copyPool = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+// copyBody copies with a pooled buffer. It hides optional interfaces of both
+// sides, which would take the copy out of our hands.
+func copyBody(dst io.Writer, src io.Reader) error {
+	buf := copyPool.Get().(*[]byte)
+	defer copyPool.Put(buf)
+	_, err := io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, *buf)
+	return err
+}
+
+// brokenOff is the refusal of an answer whose body ended before its end.
+func brokenOff(err error) error {
+	return fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the hospital broke its answer off").Because(err)
+}
+
+// answerError says what is wrong with a hospital's JSON: the place, never a
+// value.
+func answerError(err error) error {
+	var refusal *fhir.Error
+	var place *links.Error
+	switch {
+	case errors.As(err, &refusal):
+		if errors.As(err, &place) {
+			refusal.At(place.Path)
+		}
+		return refusal
+	case errors.As(err, &place):
+		return notFHIR("the hospital's answer is not well-formed JSON").At(place.Path).Because(place)
+	default:
+		return brokenOff(err)
+	}
+}

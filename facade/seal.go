@@ -1,0 +1,135 @@
+package facade
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"fhirgate/fhir"
+)
+
+// Sealed links: what no prefix can map comes back to us as a token that only
+// the gateway can read, a compact JWE (RFC 7516) with direct AES-256-GCM. The
+// token is bound to hospital, consumer, interaction, type and an expiry; it is
+// followed with GET only, and checked again when it comes back.
+const (
+	maxSealed      = 4 << 10 // bytes of a token
+	pageLinkLife   = time.Hour
+	otherLinkLife  = 24 * time.Hour
+	sealAlgorithm  = jose.DIRECT
+	sealEncryption = jose.A256GCM
+)
+
+// Sealer seals and opens links with a set of keys: the first seals, all open.
+type Sealer struct {
+	encrypter jose.Encrypter
+	keys      map[string]jose.JSONWebKey
+}
+
+// NewSealer returns a Sealer for keys, the active one first. Each must be a
+// symmetric JWK ("oct") of 32 bytes with a kid of its own.
+func NewSealer(keys jose.JSONWebKeySet) (*Sealer, error) {
+	if len(keys.Keys) == 0 {
+		return nil, errors.New("no key to seal links with")
+	}
+	s := &Sealer{keys: make(map[string]jose.JSONWebKey, len(keys.Keys))}
+	for _, key := range keys.Keys {
+		secret, ok := key.Key.([]byte)
+		if !ok || len(secret) != 32 || key.KeyID == "" {
+			return nil, fmt.Errorf("the link key %q is not a symmetric JWK of 32 bytes with a kid", key.KeyID)
+		}
+		if _, twice := s.keys[key.KeyID]; twice {
+			return nil, fmt.Errorf("two link keys have the kid %q", key.KeyID)
+		}
+		s.keys[key.KeyID] = key
+	}
+	var err error
+	s.encrypter, err = jose.NewEncrypter(sealEncryption, jose.Recipient{Algorithm: sealAlgorithm, Key: keys.Keys[0], KeyID: keys.Keys[0].KeyID}, nil)
+	return s, err
+}
+
+// sealedLink is what a token holds. The names are short because a token has
+// little room.
+type sealedLink struct {
+	URL         string           `json:"u"`
+	Hospital    string           `json:"h"`
+	Consumer    string           `json:"c"`
+	Interaction fhir.Interaction `json:"i"`
+	Type        string           `json:"t,omitempty"`
+	Expires     int64            `json:"e"` // Unix seconds
+}
+
+// Seal returns the token of a link, or an error when it is longer than a URL
+// should carry.
+func (s *Sealer) Seal(link sealedLink) (string, error) {
+	plain, err := json.Marshal(link)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := s.encrypter.Encrypt(plain)
+	if err != nil {
+		return "", err
+	}
+	token, err := sealed.CompactSerialize()
+	if err != nil {
+		return "", err
+	}
+	if len(token) > maxSealed {
+		return "", errors.New("a link of the hospital is too long to be sealed")
+	}
+	return token, nil
+}
+
+// Open returns the link of a token. A token that we did not make, or made with
+// a key that is retired, is 404; whether it has expired is for the caller.
+func (s *Sealer) Open(token string) (*sealedLink, error) {
+	unknown := fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the link is not one that the gateway gave out")
+	if len(token) > maxSealed {
+		return nil, unknown
+	}
+	sealed, err := jose.ParseEncryptedCompact(token, []jose.KeyAlgorithm{sealAlgorithm}, []jose.ContentEncryption{sealEncryption})
+	if err != nil {
+		return nil, unknown
+	}
+	key, ok := s.keys[sealed.Header.KeyID]
+	if !ok {
+		return nil, unknown
+	}
+	plain, err := sealed.Decrypt(key)
+	if err != nil {
+		return nil, unknown
+	}
+	link := new(sealedLink)
+	if err := json.Unmarshal(plain, link); err != nil {
+		return nil, unknown
+	}
+	return link, nil
+}
+
+// belongsTo checks a sealed link that came back: same hospital, same consumer,
+// not expired, and still a host that the route allows and an interaction that
+// it lists.
+func (l *sealedLink) belongsTo(c *call) error {
+	if l.Hospital != c.hospital.Route.ID || l.Consumer != c.consumer.KeyID {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the link was given to another consumer or for another hospital")
+	}
+	if !c.began.Before(time.Unix(l.Expires, 0)) {
+		return fhir.NewError(http.StatusGone, fhir.IssueExpired, "the link has expired: search again")
+	}
+	if c.r.URL.RawQuery != "" {
+		return fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "a link of an earlier answer takes no parameters: follow it as it is")
+	}
+	target, err := url.Parse(l.URL)
+	if err != nil || !c.hospital.mayReach(target) {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the hospital's route does not allow the link's host any more")
+	}
+	if l.Type == "" {
+		return nil // a page of a system-level answer, permitted when it was given out
+	}
+	return permitted(c.hospital, c.req)
+}

@@ -1,0 +1,151 @@
+package facade
+
+import (
+	"net/url"
+	"strings"
+
+	"fhirgate/policies"
+	"fhirgate/routes"
+	"fhirgate/upstream"
+)
+
+// Snapshot is the configuration that a call sees from its first stage to its
+// last. It is never changed: a reload makes another one.
+type Snapshot struct {
+	PublicURL string // the gateway's base as its callers know it, without a slash at the end
+	Hospitals map[string]*Hospital
+	Plans     map[string]*policies.Plan
+}
+
+// Hospital is a route that is ready for calls.
+type Hospital struct {
+	Route  *routes.Route
+	Client *upstream.Client
+
+	base    *url.URL
+	public  string   // {PublicURL}/fhir/{id}
+	bases   []string // base_url and aliases
+	hosts   map[string]bool
+	foreign func(locator string) bool // whether a locator belongs to another hospital
+}
+
+// NewSnapshot joins routes, their clients (by route id) and plans. publicURL
+// has no slash at the end.
+func NewSnapshot(publicURL string, rts []*routes.Route, clients map[string]*upstream.Client, plans []*policies.Plan) (*Snapshot, error) {
+	s := &Snapshot{
+		PublicURL: publicURL,
+		Hospitals: make(map[string]*Hospital, len(rts)),
+		Plans:     make(map[string]*policies.Plan, len(plans)),
+	}
+	for _, plan := range plans {
+		s.Plans[plan.ID] = plan
+	}
+	for _, route := range rts {
+		h, err := newHospital(publicURL, route, clients[route.ID])
+		if err != nil {
+			return nil, err
+		}
+		h.foreign = func(locator string) bool { return s.belongsToAnother(h, locator) }
+		s.Hospitals[route.ID] = h
+	}
+	return s, nil
+}
+
+func newHospital(publicURL string, route *routes.Route, client *upstream.Client) (*Hospital, error) {
+	base, err := url.Parse(route.Upstream.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	h := &Hospital{
+		Route:  route,
+		Client: client,
+		base:   base,
+		public: publicURL + Prefix + route.ID,
+		bases:  append([]string{route.Upstream.BaseURL}, route.Upstream.Aliases...),
+		hosts:  make(map[string]bool),
+	}
+	for _, b := range h.bases {
+		parsed, err := url.Parse(b)
+		if err != nil {
+			return nil, err
+		}
+		h.hosts[hostPort(parsed)] = true
+	}
+	for _, host := range route.Upstream.LinkHosts {
+		h.hosts[hostPort(&url.URL{Scheme: base.Scheme, Host: host})] = true
+	}
+	return h, nil
+}
+
+// mayReach reports whether a sealed link to u is allowed: a host of the
+// hospital's own bases or of its link_hosts, and never plain http where the
+// hospital is reached by https.
+func (h *Hospital) mayReach(u *url.URL) bool {
+	if u.User != nil || (u.Scheme != "https" && (u.Scheme != "http" || h.base.Scheme == "https")) {
+		return false
+	}
+	return h.hosts[hostPort(u)]
+}
+
+// belongsToAnother reports whether locator lies at another hospital of the
+// snapshot, by the gateway's address of it or by its own.
+func (s *Snapshot) belongsToAnother(own *Hospital, locator string) bool {
+	for _, h := range s.Hospitals {
+		if h == own {
+			continue
+		}
+		if _, ok := below(h.public, locator); ok {
+			return true
+		}
+		for _, base := range h.bases {
+			if _, ok := below(base, locator); ok {
+				return true
+			}
+		}
+	}
+	_, ours := below(s.PublicURL+strings.TrimSuffix(Prefix, "/"), locator)
+	return ours
+}
+
+// hostPort returns u's host in lower case with its port, also when that is the
+// scheme's default.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+		if strings.EqualFold(u.Scheme, "http") {
+			port = "80"
+		}
+	}
+	return strings.ToLower(u.Hostname()) + ":" + port
+}
+
+// below returns what follows base in locator, without a leading slash, when
+// locator lies at or below base. Scheme and host compare without regard to case
+// and default ports, as RFC 3986 section 6.2 has it; the path exactly.
+func below(base, locator string) (rest string, ok bool) {
+	b, err := url.Parse(base)
+	if err != nil {
+		return "", false
+	}
+	u, err := url.Parse(locator)
+	if err != nil || !strings.EqualFold(u.Scheme, b.Scheme) || hostPort(u) != hostPort(b) || u.User != nil {
+		return "", false
+	}
+	path := u.EscapedPath()
+	if !strings.HasPrefix(path, b.EscapedPath()) {
+		return "", false
+	}
+	rest = path[len(b.EscapedPath()):]
+	if rest != "" && rest[0] != '/' {
+		return "", false
+	}
+	rest = strings.TrimPrefix(rest, "/")
+	if u.RawQuery != "" || u.ForceQuery {
+		rest += "?" + u.RawQuery
+	}
+	if u.Fragment != "" {
+		rest += "#" + u.EscapedFragment()
+	}
+	return rest, true
+}
