@@ -20,9 +20,8 @@ type embedded struct {
 	commands map[string]command
 	now      func() time.Time
 
-	listener net.Listener
-	accepts  sync.WaitGroup // the goroutine that accepts connections
-	sessions sync.Map       // *server.Peer to *session, for both peers of a session
+	clients  clients
+	sessions sync.Map // *server.Peer to *session, for both peers of a session
 
 	// mu is held while a command that writes or reads the clock executes, so
 	// that the journal's order is the order of execution.
@@ -67,29 +66,14 @@ func (e *embedded) listen(password string) (*net.TCPAddr, error) {
 	if err := unused.Close(); err != nil {
 		return nil, err
 	}
-	srv := e.engine.redis.Server()
-	srv.SetPreHook(e.hook)
-	if e.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return nil, err
-	}
-	e.accepts.Go(func() {
-		for {
-			conn, err := e.listener.Accept()
-			if err != nil {
-				return
-			}
-			srv.ServeConn(conn)
-		}
-	})
-	return e.listener.Addr().(*net.TCPAddr), nil
+	e.clients.server = e.engine.redis.Server()
+	e.clients.server.SetPreHook(e.hook)
+	return e.clients.listen()
 }
 
 // close ends all connections and then the journal.
 func (e *embedded) close() error {
-	if e.listener != nil {
-		_ = e.listener.Close()
-		e.accepts.Wait()
-	}
+	e.clients.close()
 	e.engine.redis.Close()
 	return e.journal.close()
 }

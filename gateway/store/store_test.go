@@ -2,13 +2,20 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -351,4 +358,78 @@ func TestPublishAndSubscribe(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, m.Payload)
 	}
+}
+
+// A subscriber that does not read must not stop the others: miniredis holds its lock while it publishes.
+func TestAStuckSubscriberIsDisconnected(t *testing.T) {
+	s := openHere(t)
+	c, ctx := s.Client(), t.Context()
+	_, _, password := s.Addr()
+	conn, err := net.Dial("tcp", s.addr.String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n", len(password), password)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return c.PubSubNumSub(ctx, "c").Val()["c"] == 1 }, 5*time.Second, 5*time.Millisecond)
+
+	message := strings.Repeat("m", 1<<20)
+	for range 32 { // more than the socket holds
+		require.NoError(t, c.Publish(ctx, "c", message).Err())
+	}
+	require.Eventually(t, func() bool { return c.PubSubNumSub(ctx, "c").Val()["c"] == 0 }, 5*time.Second, 5*time.Millisecond)
+}
+
+func TestUpdate(t *testing.T) {
+	dir := t.TempDir()
+	clock := newClock()
+	s := open(t, dir, func(o *Options) { o.now = clock.now })
+	c, ctx := s.Client(), t.Context()
+	keys := []string{"k", "n"}
+	count := func(tx *Tx) error {
+		n, err := number(tx, "n")
+		if err != nil {
+			return err
+		}
+		return tx.Set("n", strconv.FormatInt(n+1, 10), 0)
+	}
+
+	var writers sync.WaitGroup
+	for range 4 {
+		writers.Go(func() {
+			for range 25 {
+				assert.NoError(t, s.Update(keys, count))
+				assert.NoError(t, c.Incr(ctx, "n").Err())
+			}
+		})
+	}
+	writers.Wait()
+	assert.Equal(t, "200", c.Get(ctx, "n").Val())
+
+	require.NoError(t, s.Update(keys, func(tx *Tx) error { return tx.Set("k", "v", 1500*time.Millisecond) }))
+	clock.advance(time.Second)
+	require.NoError(t, s.Update(keys, func(tx *Tx) error {
+		assert.Equal(t, clock.now(), tx.Now())
+		assert.Equal(t, 500*time.Millisecond, tx.TTL("k"))
+		return nil
+	}))
+	clock.advance(500 * time.Millisecond)
+	require.NoError(t, s.Update(keys, func(tx *Tx) error {
+		_, err := tx.Get("k")
+		assert.ErrorIs(t, err, miniredis.ErrKeyNotFound)
+		return nil
+	}))
+
+	problem := errors.New("no")
+	assert.ErrorIs(t, s.Update(keys, func(*Tx) error { return problem }), problem)
+	require.NoError(t, s.Update([]string{"gone"}, func(tx *Tx) error {
+		defer tx.Delete("gone")
+		return tx.Set("gone", "v", 0)
+	}))
+	require.NoError(t, s.Close())
+
+	s = open(t, dir, func(o *Options) { o.now = clock.now })
+	assert.Equal(t, []string{"n"}, s.Client().Keys(ctx, "*").Val())
+	assert.Equal(t, "200", s.Client().Get(ctx, "n").Val())
+	require.NoError(t, s.Close())
+	assert.ErrorIs(t, s.Update(keys, count), ErrFailed)
 }
