@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"time"
+
+	tyk "github.com/TykTechnologies/tyk/config"
+
+	"fhirgate/internal/strict"
+)
+
+// Config is a parsed tyk.conf: Tyk's own settings, with the TYK_GW_* variables
+// of the environment applied, and the section "fhirgate", which Tyk ignores.
+type Config struct {
+	Settings Settings // the section "fhirgate", with its defaults filled in
+
+	tyk tyk.Config
+}
+
+// Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
+// working directory.
+type Settings struct {
+	PublicURL      string        `yaml:"public_url"`      // what clients call the gateway, without the path; default http://<listen address>
+	DataDir        string        `yaml:"data_dir"`        // private files and the embedded store; default "data"
+	Routes         string        `yaml:"routes"`          // folder of hospitals; default "routes"
+	Transforms     string        `yaml:"transforms"`      // folder of vendor rules; default "transforms"
+	Policies       string        `yaml:"policies"`        // folder of plans; default "policies"
+	AdminListen    string        `yaml:"admin_listen"`    // host:port of the admin API; default "127.0.0.1:8081"
+	LogLevel       string        `yaml:"log_level"`       // debug, info, warn or error; default "info"
+	LinkKeysFile   string        `yaml:"link_keys_file"`  // keys that seal links; default "<data_dir>/link-keys"
+	TrustedProxies []string      `yaml:"trusted_proxies"` // networks whose X-Forwarded-For is believed; default none
+	DrainSeconds   int           `yaml:"drain_seconds"`   // how long requests in flight may take at a stop; default 30
+	Drain          time.Duration `yaml:"-"`               // DrainSeconds as a duration
+}
+
+// LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
+// strict.Problems, with file, line and column: unknown keys, wrong types, and
+// settings of Tyk that would be unsafe here. A missing file is an error (Tyk
+// itself would write a default one).
+func LoadConfig(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("engine: reading the configuration: %w", err)
+	}
+	return parseConfig(path, data)
+}
+
+func parseConfig(path string, data []byte) (*Config, error) {
+	c := &Config{}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	document := struct {
+		*tyk.Config
+		Section json.RawMessage `json:"fhirgate"`
+	}{Config: &c.tyk}
+	if err := decoder.Decode(&document); err != nil {
+		return nil, strict.Problems{jsonProblem(path, data, err)}
+	}
+	var problems strict.Problems
+	if document.Section != nil {
+		problems = append(problems, strict.Decode(path, onlySection(data, "fhirgate"), &c.Settings).Problems()...)
+	}
+	if err := tyk.FillEnv(&c.tyk); err != nil {
+		return nil, fmt.Errorf("engine: settings in the environment: %w", err)
+	}
+	for _, r := range rules {
+		if text := r.check(&c.tyk); text != "" {
+			line, column := place(data, r.name)
+			problems = append(problems, strict.Problem{File: path, Line: line, Column: column, Text: r.name + ": " + text})
+		}
+	}
+	problems = append(problems, c.Settings.complete(path, c.Address())...)
+	return c, problems.Err()
+}
+
+// Address is the public listen address, host:port; the host may be empty.
+func (c *Config) Address() string {
+	return net.JoinHostPort(c.tyk.ListenAddress, strconv.Itoa(c.tyk.ListenPort))
+}
+
+// TLS reports whether the public address serves TLS.
+func (c *Config) TLS() bool { return c.tyk.HttpServerOptions.UseSSL }
+
+// SetAddress replaces the public listen address, for tests and flags.
+func (c *Config) SetAddress(host string, port int) {
+	c.tyk.ListenAddress, c.tyk.ListenPort = host, port
+}
+
+func (s *Settings) complete(path, address string) strict.Problems {
+	orElse := func(value *string, fallback string) {
+		if *value == "" {
+			*value = fallback
+		}
+	}
+	orElse(&s.PublicURL, "http://"+address)
+	orElse(&s.DataDir, "data")
+	orElse(&s.Routes, "routes")
+	orElse(&s.Transforms, "transforms")
+	orElse(&s.Policies, "policies")
+	orElse(&s.AdminListen, "127.0.0.1:8081")
+	orElse(&s.LogLevel, "info")
+	orElse(&s.LinkKeysFile, s.DataDir+"/link-keys")
+	if s.DrainSeconds == 0 {
+		s.DrainSeconds = 30
+	}
+	s.Drain = time.Duration(s.DrainSeconds) * time.Second
+
+	var problems strict.Problems
+	fail := func(format string, args ...any) {
+		problems = append(problems, strict.Problem{File: path, Text: "fhirgate." + fmt.Sprintf(format, args...)})
+	}
+	if !publicURL.MatchString(s.PublicURL) {
+		fail("public_url: must be http:// or https:// with a host, without query or fragment")
+	}
+	if _, _, err := net.SplitHostPort(s.AdminListen); err != nil {
+		fail(`admin_listen: must be host:port, such as "127.0.0.1:8081"`)
+	}
+	switch s.LogLevel {
+	case "debug", "info", "warn", "error":
+	default:
+		fail("log_level: %s", strict.Unknown("level", s.LogLevel, []string{"debug", "info", "warn", "error"}))
+	}
+	if s.DrainSeconds < 0 {
+		fail("drain_seconds: must be positive")
+	}
+	for _, network := range s.TrustedProxies {
+		if _, _, err := net.ParseCIDR(network); err != nil {
+			fail(`trusted_proxies: each must be a network, such as "10.0.0.0/8"`)
+			break
+		}
+	}
+	return problems
+}
+
+var publicURL = regexp.MustCompile(`^https?://[^/?#\s]+(/[^?#\s]*)?$`)

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"log/slog"
+	"net/http"
+
+	"fhirgate/fhir"
+)
+
+// front is the handler of the public server: it puts each request through Tyk
+// and sees to it that exactly one answer, and never Tyk's own, comes out.
+type front struct {
+	tyk    http.Handler
+	refuse func(w http.ResponseWriter, r *http.Request, status int)
+	log    *slog.Logger
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Tyk would answer "Upgrade: h2c" by reading the whole body into memory
+	// (RFC 9113 has dropped that upgrade), and there is nothing else to
+	// upgrade to here.
+	delete(r.Header, "Upgrade")
+	x := &exchange{answer: answer{ResponseWriter: w}, body: r.Body, length: r.ContentLength, log: f.log}
+	f.tyk.ServeHTTP(x, x.with(r))
+	switch x.state {
+	case answered:
+	case aborted:
+		panic(http.ErrAbortHandler)
+	case failed:
+		f.fail(w, r, http.StatusInternalServerError)
+	case passing:
+		// A status below 400 means that the chain ended at Tyk's own proxy.
+		if x.status < http.StatusBadRequest {
+			x.status = http.StatusInternalServerError
+		}
+		f.fail(w, r, x.status)
+	}
+}
+
+func (f *front) fail(w http.ResponseWriter, r *http.Request, status int) {
+	clear(w.Header())
+	f.refuse(w, r, status)
+}
+
+// refuse answers with an OperationOutcome that says no more than the status.
+func refuse(w http.ResponseWriter, _ *http.Request, status int) {
+	code := fhir.IssueException
+	switch status {
+	case http.StatusUnauthorized:
+		code = fhir.IssueLogin
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case http.StatusForbidden:
+		code = fhir.IssueForbidden
+	case http.StatusNotFound:
+		code = fhir.IssueNotFound
+	case http.StatusRequestEntityTooLarge:
+		code = fhir.IssueTooLong
+	case http.StatusTooManyRequests:
+		code = fhir.IssueThrottled
+		w.Header().Set("Retry-After", "1")
+	case http.StatusServiceUnavailable:
+		code = fhir.IssueTransient
+		w.Header().Set("Retry-After", "1")
+	}
+	w.Header().Set("Content-Type", fhir.MediaType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(fhir.Outcome("", fhir.Issue{Code: code, Diagnostics: http.StatusText(status)}))
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	tyk "github.com/TykTechnologies/tyk/config"
+)
+
+// Bounds of the public server. How long a body or an answer may take is up to
+// the handlers (http.ResponseController), because exports take hours.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// listenPublic takes the public port, or says who can't have it.
+func listenPublic(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("engine: %s is already in use by another process: %w", address, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	return listener, nil
+}
+
+// publicServer returns the server for the public listener.
+func publicServer(c *Config, handler http.Handler, log *slog.Logger) (*http.Server, error) {
+	options := c.tyk.HttpServerOptions
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       time.Duration(options.ReadTimeout) * time.Second,
+		WriteTimeout:      time.Duration(options.WriteTimeout) * time.Second,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(quietly{log.Handler()}, slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	if !options.UseSSL {
+		server.Protocols.SetUnencryptedHTTP2(true)
+		return server, nil
+	}
+	server.Protocols.SetHTTP2(options.EnableHttp2)
+	var err error
+	server.TLSConfig, err = tlsConfig(options)
+	return server, err
+}
+
+func tlsConfig(options tyk.HttpServerOptionsConfig) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: options.MinVersion, MaxVersion: options.MaxVersion}
+	for _, name := range options.Ciphers {
+		id, ok := cipherID(name)
+		if !ok {
+			return nil, fmt.Errorf("engine: http_server_options.ssl_ciphers: %q is unknown or insecure", name)
+		}
+		config.CipherSuites = append(config.CipherSuites, id)
+	}
+	var pairs []*keyPair
+	for _, c := range options.Certificates {
+		pair := &keyPair{certFile: c.CertFile, keyFile: c.KeyFile}
+		if _, err := pair.load(); err != nil {
+			return nil, fmt.Errorf("engine: http_server_options.certificates: %w", err)
+		}
+		pairs = append(pairs, pair)
+	}
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		for _, pair := range pairs {
+			if certificate, err := pair.load(); err == nil && hello.SupportsCertificate(certificate) == nil {
+				return certificate, nil
+			}
+		}
+		return pairs[0].load()
+	}
+	return config, nil
+}
+
+func cipherID(name string) (uint16, bool) {
+	for _, suite := range tls.CipherSuites() {
+		if suite.Name == name {
+			return suite.ID, true
+		}
+	}
+	return 0, false
+}
+
+// keyPair is a certificate that is read again when its file has changed.
+type keyPair struct {
+	certFile, keyFile string
+
+	mu       sync.Mutex
+	modified time.Time
+	current  *tls.Certificate
+}
+
+// load returns the certificate of the files as they are now. While they don't
+// fit together, as in the middle of a renewal, the one before stays.
+func (p *keyPair) load() (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	info, err := os.Stat(p.certFile)
+	if err == nil && p.current != nil && info.ModTime().Equal(p.modified) {
+		return p.current, nil
+	}
+	certificate, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+	if err != nil {
+		if p.current != nil {
+			return p.current, nil
+		}
+		return nil, err
+	}
+	p.current, p.modified = &certificate, info.ModTime()
+	return p.current, nil
+}

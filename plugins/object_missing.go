@@ -1,0 +1,6 @@
+//go:build !embedso
+
+package plugins
+
+// Object returns ErrNotEmbedded.
+func Object() ([]byte, error) { return nil, ErrNotEmbedded }
