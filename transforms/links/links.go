@@ -71,7 +71,7 @@ func Rewrite(dst, src []byte, m *Map) ([]byte, error) {
 	if err := s.run(src); err != nil {
 		return dst, err
 	}
-	if err := s.finish(len(src)); err != nil {
+	if err := s.finish(src); err != nil {
 		return dst, err
 	}
 	return append(s.out, src[s.last:]...), nil

@@ -28,7 +28,7 @@ func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (re
 		if escaped {
 			s.relation = unescape(s.relation[:0], buf[start:end])
 		}
-		s.hasRelation = true
+		s.relationAt = s.depth
 		if s.held.active && s.held.depth == s.depth {
 			return false, s.settle(buf)
 		}
@@ -37,7 +37,7 @@ func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (re
 		if s.m.Link == nil {
 			break
 		}
-		if !s.hasRelation {
+		if s.relationAt != s.depth {
 			err = s.settle(buf)
 			s.held = heldLink{err == nil, s.depth, start, end, escaped}
 			return false, err
@@ -80,7 +80,7 @@ func (s *machine) settle(buf []byte) error {
 	h := s.held
 	s.held.active = false
 	relation := ""
-	if s.hasRelation && h.depth == s.depth {
+	if s.relationAt == h.depth {
 		relation = string(s.relation)
 	}
 	return s.link(buf, h, relation)
@@ -99,7 +99,13 @@ func (s *machine) link(buf []byte, h heldLink, relation string) error {
 	if to == url {
 		return nil
 	}
-	return s.replace(buf, h.start, h.end, quote(to), nil, "")
+	to = quote(to)
+	for d := h.depth + 1; d <= s.depth; d++ {
+		// Opened while the link was held: this change comes before them.
+		s.stack[d].edits++
+		s.stack[d].out += len(to) - (h.end - h.start)
+	}
+	return s.replace(buf, h.start, h.end, to, nil, "")
 }
 
 // locator maps one locator.

@@ -52,9 +52,9 @@ type machine struct {
 	edits  int
 	frozen int // depth of the object that passes unchanged, 0 if none
 
-	held        heldLink
-	relation    []byte // of the link that is being read
-	hasRelation bool
+	held       heldLink
+	relation   []byte // the last one read,
+	relationAt int    // in the link object at this depth; 0 if none was
 
 	scratch []byte
 }
@@ -71,7 +71,7 @@ func newMachine(m *Map) (*machine, error) {
 	if m.Base != s.joinOf {
 		s.joinOf, s.join = m.Base, quote(m.Base)+"/"
 	}
-	s.held.active, s.hasRelation = false, false
+	s.held.active, s.relationAt = false, 0
 	if err := s.compile(m.Prefixes); err != nil {
 		s.release()
 		return nil, err
@@ -309,12 +309,12 @@ func (s *machine) advance(buf []byte, n int) {
 	s.last = 0
 }
 
-// finish checks that the text, of which the buffer held n bytes, is complete.
-func (s *machine) finish(n int) error {
+// finish checks that the text, which ends with buf, is complete.
+func (s *machine) finish(buf []byte) error {
 	if s.mode == atEnd {
 		return nil
 	}
-	return s.fail(nil, n, s.mode, ErrTruncated)
+	return s.fail(buf, len(buf), s.mode, ErrTruncated)
 }
 
 // pause stops the run before buf[i].
@@ -374,7 +374,7 @@ func (s *machine) push(i int, k key, array bool) *frame {
 	}
 	f.signed, f.isBundle, f.isOther, f.hasEntry = false, false, false, false
 	if f.role == keyLink {
-		s.hasRelation = false
+		s.relationAt = 0
 	}
 	if s.frozen == 0 && len(s.m.Frozen) > 0 && slices.Contains(s.m.Frozen, f.start) {
 		s.frozen = s.depth

@@ -56,7 +56,7 @@ func (w *Writer) Close() error {
 	}
 	err := w.err
 	if err == nil {
-		err = w.s.finish(len(w.tail))
+		err = w.s.finish(w.tail)
 		w.err = errClosed
 	}
 	w.s.release()
@@ -73,10 +73,15 @@ func (w *Writer) run(buf []byte) error {
 		return err
 	}
 	settled := s.settled()
-	passed := buf[s.last:settled]
-	if len(s.out) > 0 {
+	if passed := buf[s.last:settled]; len(s.out) > 0 {
 		s.out = append(s.out, passed...)
-		passed = s.out
+		if _, err := w.dst.Write(s.out); err != nil {
+			return err
+		}
+	} else if len(passed) > 0 {
+		if _, err := w.dst.Write(passed); err != nil {
+			return err
+		}
 	}
 	s.advance(buf, settled)
 	w.tail = append(w.tail[:0], buf[settled:]...)
@@ -86,9 +91,5 @@ func (w *Writer) run(buf []byte) error {
 	if n := len(w.tail); n > 1<<10 {
 		w.wait = n + n/4
 	}
-	if len(passed) == 0 {
-		return nil
-	}
-	_, err := w.dst.Write(passed)
-	return err
+	return nil
 }
