@@ -27,9 +27,10 @@ type Options struct {
 	// Logger gets what the embedded store has to say. Nil means slog.Default().
 	Logger *slog.Logger
 
-	// Replaced by tests; nil means time.Now and createFile.
-	now    func() time.Time
-	create func(path string) (file, error)
+	// Replaced by tests; zero means time.Now, createFile and compactMinimum.
+	now            func() time.Time
+	create         func(path string) (file, error)
+	compactMinimum int64
 }
 
 // DefaultCounters returns the prefixes of the gateway's and Tyk's limits and quotas.
@@ -100,6 +101,9 @@ func openEmbedded(ctx context.Context, o Options) (*Store, error) {
 	}
 	if o.create != nil {
 		s.embedded.journal.create = o.create
+	}
+	if o.compactMinimum != 0 {
+		s.embedded.journal.minimum = o.compactMinimum
 	}
 	if err := s.embedded.load(states); err != nil {
 		return nil, err
