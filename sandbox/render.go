@@ -111,6 +111,7 @@ func (r renderer) appointment(n int) json.RawMessage {
 	}
 	return obj("resourceType", "Appointment", "identifier", r.identifiers("APPT", r.id("Appointment", n)), "status", a.status,
 		"serviceType", arr(r.concept("http://loinc.org", a.exam.code, a.exam.name)),
+		"appointmentType", r.concept("http://terminology.hl7.org/CodeSystem/v2-0276", "ROUTINE", "Routine appointment"),
 		"reasonCode", arr(obj("text", a.exam.reason)), "description", a.exam.name,
 		"start", r.instant(a.start), "end", r.instant(a.start.Add(time.Duration(a.minutes)*time.Minute)), "minutesDuration", a.minutes,
 		"created", r.instant(r.midnight.AddDate(0, 0, -9)), "participant", arr(attends(r.patientRef(a.patient)),
