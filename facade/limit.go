@@ -8,13 +8,23 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/policies"
-	"fhirgate/policies/limiter"
 )
 
 // Limiter counts calls against a plan. Take is one round trip to the store and
 // counts for all nodes together; a refused call does not count.
 type Limiter interface {
-	Take(ctx context.Context, consumer string, plan *policies.Plan, cost int) (limiter.Verdict, error)
+	Take(ctx context.Context, consumer string, plan *policies.Plan, cost int) (Verdict, error)
+}
+
+// Verdict is what a limiter says of a call. Limit, Remaining and Reset
+// describe the tighter of rate and quota.
+type Verdict struct {
+	Allowed    bool
+	Quota      bool          // the quota is the tighter one, or the one that refused
+	Limit      int64         // calls a window (the burst, or the quota); 0 = the plan has no limit
+	Remaining  int64         // of them
+	Reset      time.Duration // until all of them are there again
+	RetryAfter time.Duration // of a refused call: until the same call would be allowed
 }
 
 // limit counts the call and tells the caller what is left. Without the store it

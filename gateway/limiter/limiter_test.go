@@ -11,24 +11,25 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"fhirgate/facade"
 	"fhirgate/policies"
 )
 
 // start returns a limiter on a store whose clock the test moves.
-func start(t *testing.T) (*Limiter, func(time.Duration)) {
+func start(t *testing.T) (*Redis, func(time.Duration)) {
 	server := miniredis.RunT(t)
 	now := time.Unix(1_700_000_000, 0)
 	server.SetTime(now)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	return New(client), func(d time.Duration) {
+	return NewRedis(client), func(d time.Duration) {
 		now = now.Add(d)
 		server.SetTime(now)
 		server.FastForward(d)
 	}
 }
 
-func take(t *testing.T, l *Limiter, plan *policies.Plan, cost int) Verdict {
+func take(t *testing.T, l *Redis, plan *policies.Plan, cost int) facade.Verdict {
 	t.Helper()
 	v, err := l.Take(context.Background(), "key_1", plan, cost)
 	require.NoError(t, err)
@@ -101,7 +102,7 @@ func TestACostAboveTheBurstPassesAFullBucket(t *testing.T) {
 }
 
 func TestAPlanWithoutLimitsAsksNobody(t *testing.T) {
-	l := New(nil)
+	l := NewRedis(nil)
 	v := take(t, l, &policies.Plan{}, 1)
 	require.True(t, v.Allowed)
 	require.Zero(t, v.Limit)
@@ -127,7 +128,7 @@ func TestConcurrentCallsNeverExceedTheQuota(t *testing.T) {
 
 func TestWithoutAStoreNothingIsAllowed(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
-	v, err := New(client).Take(context.Background(), "key_1", &policies.Plan{Rate: 1, Per: time.Second, Burst: 1}, 1)
+	v, err := NewRedis(client).Take(context.Background(), "key_1", &policies.Plan{Rate: 1, Per: time.Second, Burst: 1}, 1)
 	require.Error(t, err)
 	require.False(t, v.Allowed)
 }
