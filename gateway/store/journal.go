@@ -238,11 +238,13 @@ func (j *journal) fail(err error) {
 	j.failures <- err // has room for the one failure there can be
 }
 
-// refuse fails the pending batch and all later ones.
+// refuse fails the pending batch and all later ones. Only the first reason counts.
 func (j *journal) refuse(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.err = err
+	if j.err == nil {
+		j.err = err
+	}
 	if j.pending != nil {
 		j.pending.err = err
 		close(j.pending.done)
