@@ -112,7 +112,7 @@ func (h hapi) sort(found []version, by, typ string) {
 	for _, v := range found {
 		for _, element := range elementsOf(v.raw, p.paths) {
 			keys[v.seq] = strings.ToLower(element.String())
-			if at, isDate := spanOf(element, h.options.TimeZone); p.kind == date && isDate {
+			if at, isDate := spanOf(element, h.options.TimeZone); p.kind == kindDate && isDate {
 				keys[v.seq] = at.low.UTC().Format(time.RFC3339Nano)
 			}
 			break
@@ -133,7 +133,7 @@ func included(t *tx, related, matches []version, include string) []version {
 		return related
 	}
 	p, ok := lookupParam(parts[0], parts[1])
-	if !ok || p.kind != reference {
+	if !ok || p.kind != kindReference {
 		return related
 	}
 	for _, match := range matches {

@@ -281,3 +281,32 @@ func TestHAPIBinaryAsResource(t *testing.T) {
 	require.Equal(t, "other", string(call(t, http.MethodGet, target, "").body))
 	require.Equal(t, "hello", string(call(t, http.MethodGet, target+"/_history/1", "").body))
 }
+
+func TestPagingLinksOnAnotherHost(t *testing.T) {
+	links := func(o *Options) { o.LinkBase = "http://127.0.0.1:0/pages" }
+	oracle, oracleToken := oracleHospital(t, links)
+	hapi := started(t, NewHAPI(Options{Open: true, LinkBase: "http://127.0.0.1:0"}))
+	foreign := started(t, NewHAPI(Options{Open: true, LinkBase: "https://pages.example:444/deep/er"}))
+	for name, test := range map[string]struct {
+		h            *Hospital
+		query, token string
+	}{
+		"oracle": {oracle, "/Patient?name=a", oracleToken},
+		"hapi":   {hapi, "/Patient", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := call(t, http.MethodGet, test.h.BaseURL()+test.query, "", "Authorization", test.token)
+			next := first.get(`link.#(relation=="next").url`).Str
+			require.True(t, strings.HasPrefix(next, test.h.LinkBase()), next)
+			require.False(t, strings.HasPrefix(next, test.h.BaseURL()), next)
+			second := call(t, http.MethodGet, next, "", "Authorization", test.token)
+			require.Equal(t, 200, second.status)
+			require.NotEqual(t, first.get("entry.0.fullUrl").Str, second.get("entry.0.fullUrl").Str)
+			require.True(t, strings.HasPrefix(second.get("entry.0.fullUrl").Str, test.h.BaseURL()))
+		})
+	}
+	next := call(t, http.MethodGet, foreign.BaseURL()+"/Patient", "").get(`link.#(relation=="next").url`).Str
+	require.True(t, strings.HasPrefix(next, "https://pages.example:444/deep/er?_getpages="), next)
+	below := strings.TrimSuffix(foreign.BaseURL(), hapiBase) + strings.TrimPrefix(next, "https://pages.example:444")
+	require.Equal(t, 200, call(t, http.MethodGet, below, "").status, "its path is served by the hospital too")
+}

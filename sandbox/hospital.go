@@ -237,7 +237,8 @@ func (h *Hospital) load(at address) error {
 	return err
 }
 
-// Resource returns the newest stored state of a resource; false when it does not exist or was deleted.
+// Resource returns the newest stored state of a resource; false when it does not exist or was deleted. Asked before Start, a hospital
+// without Options.BaseURL makes its data with absolute URLs that lack the origin.
 func (h *Hospital) Resource(typ, id string) (json.RawMessage, bool) {
 	_ = h.load(h.address(nil))
 	v, ok := h.newest(typ, id)

@@ -48,12 +48,12 @@ func parseSearch(typ string, form url.Values, control []string, zone *time.Locat
 			s.unknown = append(s.unknown, full)
 			continue
 		}
-		if p.kind == reference && isResourceType(modifier) { // subject:Patient=1
+		if p.kind == kindReference && isResourceType(modifier) { // subject:Patient=1
 			p.target, modifier = modifier, ""
 		}
 		for _, value := range form[full] {
 			c := criterion{name: name, modifier: modifier, param: p, values: strings.Split(value, ",")}
-			if p.kind == date && modifier != "missing" {
+			if p.kind == kindDate && modifier != "missing" {
 				for _, v := range c.values {
 					d, err := parseDateCriterion(v, zone)
 					if err != nil {
@@ -102,15 +102,15 @@ func (s search) meets(c criterion, v version) bool {
 
 // hits tells whether one element of a resource has one of a criterion's values.
 func (s search) hits(c criterion, element gjson.Result) bool {
-	if c.kind == date {
+	if c.kind == kindDate {
 		at, ok := spanOf(element, s.zone)
 		return ok && slices.ContainsFunc(c.dates, func(d dateCriterion) bool { return d.matches(at) })
 	}
 	return slices.ContainsFunc(c.values, func(value string) bool {
 		switch c.kind {
-		case token:
+		case kindToken:
 			return s.hasToken(element, value)
-		case reference:
+		case kindReference:
 			return refers(element.Get("reference").Str, value, c.target)
 		default:
 			return hasWords(element.Str, value, c.modifier)
