@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
@@ -24,7 +25,7 @@ type Config struct {
 }
 
 // Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
-// working directory.
+// working directory and are absolute once loaded.
 type Settings struct {
 	PublicURL      string        `yaml:"public_url"`      // what clients call the gateway, without the path; default http://<listen address>
 	DataDir        string        `yaml:"data_dir"`        // private files and the embedded store; default "data"
@@ -76,7 +77,33 @@ func parseConfig(path string, data []byte) (*Config, error) {
 		}
 	}
 	problems = append(problems, c.Settings.complete(path, c.Address())...)
+	if err := c.absolute(); err != nil {
+		return nil, err
+	}
 	return c, problems.Err()
+}
+
+// absolute makes every path absolute: Tyk is started in a folder of its own.
+func (c *Config) absolute() error {
+	s, store := &c.Settings, &c.tyk.Storage
+	paths := []*string{
+		&s.DataDir, &s.Routes, &s.Transforms, &s.Policies, &s.LinkKeysFile,
+		&store.CAFile, &store.CertFile, &store.KeyFile,
+	}
+	for i := range c.tyk.HttpServerOptions.Certificates {
+		pair := &c.tyk.HttpServerOptions.Certificates[i]
+		paths = append(paths, &pair.CertFile, &pair.KeyFile)
+	}
+	for _, path := range paths {
+		if *path == "" {
+			continue
+		}
+		var err error
+		if *path, err = filepath.Abs(*path); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
+	}
+	return nil
 }
 
 // Address is the public listen address, host:port; the host may be empty.

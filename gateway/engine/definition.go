@@ -78,7 +78,7 @@ func definition(name, id, listenPath string) *apidef.APIDefinition {
 		DisableQuota:     true,
 	}
 	d.VersionData.NotVersioned = true
-	d.VersionData.Versions = map[string]apidef.VersionInfo{"Default": {Name: "Default"}}
+	d.VersionData.Versions = map[string]apidef.VersionInfo{"Default": {Name: "Default", UseExtendedPaths: true}}
 	d.Proxy.ListenPath = listenPath
 	d.Proxy.TargetURL = "http://127.0.0.1:1/"
 	d.CustomMiddleware.Driver = apidef.GoPluginDriver
@@ -97,9 +97,14 @@ func (w *workspace) writeDefinitions(in install, chain Chain, plugin string) err
 	if err := w.writeJSON("apis/root.json", rootDefinition(in.Root, plugin)); err != nil {
 		return err
 	}
-	// Tyk panics without a template. What it makes of this one never reaches a
-	// client: the front end writes all refusals.
-	return os.WriteFile(w.path("templates/error.json"), []byte(`{"resourceType": "OperationOutcome"}`), 0o600)
+	// Tyk panics or complains without these templates. What it makes of them
+	// never reaches a client: the front writes all refusals.
+	for _, name := range []string{"templates/error.json", "templates/playground/index.html"} {
+		if err := os.WriteFile(w.path(name), nil, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writePolicies replaces the policies that Tyk loads. Each is a native Tyk

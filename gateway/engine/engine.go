@@ -61,8 +61,9 @@ var running atomic.Bool
 // both definitions and the public address is served. Any error means that
 // nothing is served; after one that Tyk caused the process should exit.
 //
-// While Start runs it owns os.Args, os.Stdout and the TYK_GW_* variables. It
-// takes all signals away from Tyk: calls of signal.Notify must come after it.
+// While Start runs it owns os.Args, os.Stdout, the working directory and the
+// TYK_GW_* variables. It takes all signals away from Tyk: calls of
+// signal.Notify must come after it.
 func Start(ctx context.Context, o Options) (*Engine, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()

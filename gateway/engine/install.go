@@ -63,7 +63,7 @@ func (w *workspace) make() error {
 	if err := os.RemoveAll(w.dir); err != nil {
 		return err
 	}
-	for _, folder := range []string{"", "apis", "policies", "templates"} {
+	for _, folder := range []string{"", "apis", "policies", "templates/playground"} {
 		if err := os.MkdirAll(w.path(folder), 0o700); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -48,12 +49,16 @@ type tykProcess struct {
 	conf  string
 }
 
+// confName is what Tyk reads from its working directory before it looks at
+// --conf; where there is no such file it writes one.
+const confName = "tyk.conf"
+
 // startTyk starts Tyk in a goroutine. handler must be called next.
 func startTyk(c *Config, w *workspace, secret string, log *slog.Logger) (*tykProcess, error) {
-	if err := w.writeJSON("tyk.json", derivedConfig(c, w, secret)); err != nil {
+	if err := w.writeJSON(confName, derivedConfig(c, w, secret)); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	p := &tykProcess{ended: make(chan struct{}), conf: w.path("tyk.json")}
+	p := &tykProcess{ended: make(chan struct{}), conf: w.path(confName)}
 	end := sync.OnceFunc(func() { close(p.ended) })
 	p.log = routeTykLog(log, func() {
 		end()
@@ -63,7 +68,10 @@ func startTyk(c *Config, w *workspace, secret string, log *slog.Logger) (*tykPro
 	if err != nil {
 		return nil, err
 	}
-	restore := borrowProcess(p.conf)
+	restore, err := borrowProcess(p.conf)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
 	p.taken = func() { taken(); restore() }
 	// Tyk catches this one, among others, when it has nothing left to start.
 	signal.Ignore(syscall.SIGUSR2)
@@ -80,15 +88,24 @@ func startTyk(c *Config, w *workspace, secret string, log *slog.Logger) (*tykPro
 }
 
 // borrowProcess lends Tyk what it takes from the process: arguments, the
-// environment without the settings that its configuration already holds, and a
-// standard output for a line that nobody needs.
-func borrowProcess(conf string) (restore func()) {
-	args, stdout := os.Args, os.Stdout
-	os.Args = []string{args[0], "--conf=" + conf}
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err == nil {
-		os.Stdout = null
+// working directory, the environment without the settings that its
+// configuration already holds, and a standard output for a line that nobody
+// needs.
+func borrowProcess(conf string) (restore func(), err error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return nil, err
 	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chdir(filepath.Dir(conf)); err != nil {
+		null.Close()
+		return nil, err
+	}
+	args, stdout := os.Args, os.Stdout
+	os.Args, os.Stdout = []string{args[0], "--conf=" + conf}, null
 	hidden := make(map[string]string)
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
@@ -103,7 +120,10 @@ func borrowProcess(conf string) (restore func()) {
 		for name, value := range hidden {
 			os.Setenv(name, value)
 		}
-	}
+		// The folder was there when we left it; without it relative paths fail
+		// by themselves.
+		_ = os.Chdir(folder)
+	}, nil
 }
 
 // handler waits until Tyk serves both definitions and its control API, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -14,7 +15,8 @@ import (
 // tykLog carries Tyk's log lines over to slog: the level, the message and the
 // part of Tyk that wrote it. All other fields are dropped, because Tyk puts
 // paths, addresses and keys into them. While Tyk starts, when there are no
-// requests yet, the error field is kept, and the last error is remembered.
+// requests yet, the error field is kept, and its warnings are told as
+// information: they are about settings that the engine chooses.
 type tykLog struct {
 	out     *slog.Logger
 	serving atomic.Bool
@@ -61,7 +63,12 @@ func (l *tykLog) Fire(entry *logrus.Entry) error {
 	} else {
 		l.remember(entry, entry.Message)
 	}
-	l.out.LogAttrs(context.Background(), slogLevel(entry.Level), entry.Message, attrs...)
+	level := slogLevel(entry.Level)
+	if level == slog.LevelWarn && !l.serving.Load() {
+		level = slog.LevelInfo
+	}
+	message, _, _ := strings.Cut(entry.Message, "\n")
+	l.out.LogAttrs(context.Background(), level, message, attrs...)
 	return nil
 }
 
