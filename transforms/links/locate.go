@@ -18,8 +18,10 @@ type heldLink struct {
 	escaped    bool
 }
 
-// visit handles the string of the given kind with content buf[start:end].
-func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (rewound bool, err error) {
+// visit handles the string of the given kind with content buf[start:end]. If
+// it turns out that the innermost container is a signed Bundle, changed already,
+// the caller must go on at buf[back].
+func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (back int, err error) {
 	switch kind {
 	case useType:
 		return s.resourceType(buf[start:end], escaped)
@@ -30,9 +32,9 @@ func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (re
 		}
 		s.relationAt = s.depth
 		if s.held.active && s.held.depth == s.depth {
-			return false, s.settle(buf)
+			return 0, s.settle(buf)
 		}
-		return false, nil
+		return 0, nil
 	case KindLink:
 		if s.m.Link == nil {
 			break
@@ -40,20 +42,20 @@ func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (re
 		if s.relationAt != s.depth {
 			err = s.settle(buf)
 			s.held = heldLink{err == nil, s.depth, start, end, escaped}
-			return false, err
+			return 0, err
 		}
-		return false, s.link(buf, heldLink{true, s.depth, start, end, escaped}, string(s.relation))
+		return 0, s.link(buf, heldLink{true, s.depth, start, end, escaped}, string(s.relation))
 	case KindReference:
 		// Nearly all references are relative, which shows in the first byte.
 		if end == start || buf[start]|0x20 != 'h' && buf[start] != '/' && buf[start] != '\\' {
-			return false, nil
+			return 0, nil
 		}
 	}
-	return false, s.locator(kind, buf, start, end, escaped)
+	return 0, s.locator(kind, buf, start, end, escaped)
 }
 
 // resourceType learns the type of the innermost object.
-func (s *machine) resourceType(raw []byte, escaped bool) (rewound bool, err error) {
+func (s *machine) resourceType(raw []byte, escaped bool) (back int, err error) {
 	if escaped {
 		s.scratch = unescape(s.scratch[:0], raw)
 		raw = s.scratch
@@ -68,7 +70,7 @@ func (s *machine) resourceType(raw []byte, escaped bool) (rewound bool, err erro
 	if f.signedBundle() {
 		return s.freeze(f)
 	}
-	return false, nil
+	return 0, nil
 }
 
 // settle maps the held link, if there is one, because its relation is known,

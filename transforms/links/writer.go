@@ -19,6 +19,9 @@ type Writer struct {
 	err  error
 }
 
+// maxSpare is the largest output buffer that is kept for another Writer.
+const maxSpare = 256 << 10
+
 var errClosed = errors.New("links: the writer is closed")
 
 // NewWriter returns a Writer that moves locators by m and writes to dst, at
@@ -26,6 +29,9 @@ var errClosed = errors.New("links: the writer is closed")
 // left to the garbage collector.
 func NewWriter(dst io.Writer, m *Map) *Writer {
 	s, err := newMachine(m)
+	if err == nil {
+		s.out = s.spare[:0]
+	}
 	return &Writer{dst: dst, s: s, err: err}
 }
 
@@ -58,6 +64,9 @@ func (w *Writer) Close() error {
 	if err == nil {
 		err = w.s.finish(w.tail)
 		w.err = errClosed
+	}
+	if cap(w.s.out) <= maxSpare {
+		w.s.spare = w.s.out[:0]
 	}
 	w.s.release()
 	w.s = nil
