@@ -1,7 +1,6 @@
 package policies
 
 import (
-	"errors"
 	"io/fs"
 	"path"
 	"regexp"
@@ -49,28 +48,12 @@ type meta struct {
 // Load reads every plan of dir in fsys (*.json), sorted by id. When anything
 // is wrong the error is a strict.Problems that lists all mistakes of all files.
 func Load(fsys fs.FS, dir string) ([]*Plan, error) {
-	names, err := fs.Glob(fsys, path.Join(dir, "*.json"))
-	if err != nil {
-		return nil, err
-	}
-	var (
-		plans    []*Plan
-		problems strict.Problems
-	)
-	for _, name := range names {
-		data, err := fs.ReadFile(fsys, name)
-		if err != nil {
-			var pathErr *fs.PathError
-			if errors.As(err, &pathErr) {
-				err = pathErr.Err
-			}
-			problems = append(problems, strict.Problem{File: name, Text: err.Error()})
-			continue
-		}
+	var plans []*Plan
+	problems := strict.Each(fsys, dir, "*.json", func(name string, data []byte) strict.Problems {
 		plan, found := Parse(name, data)
-		problems = append(problems, found...)
 		plans = append(plans, plan)
-	}
+		return found
+	})
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -101,6 +84,7 @@ func Parse(name string, data []byte) (*Plan, strict.Problems) {
 		QuotaPeriod: time.Duration(f.QuotaRenewalRate) * time.Second,
 		File:        name,
 		Raw:         data,
+		doc:         doc,
 	}
 	if m := f.MetaData.Fhirgate; m != nil {
 		plan.Hospitals, plan.Environments, plan.Burst = m.Hospitals, m.Environments, m.Burst
@@ -164,4 +148,10 @@ func (f *file) checkMeta(doc *strict.Document) {
 	if m.Burst < 0 {
 		doc.Fail(place+".burst", "must be a number of calls")
 	}
+}
+
+// Problem returns a mistake at a place of the plan's file that only shows
+// beside other files, such as a hospital that does not exist.
+func (p *Plan) Problem(place, format string, args ...any) strict.Problem {
+	return p.doc.Problem(place, format, args...)
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"fhirgate/internal/strict"
 )
 
 // Plan is what a consumer's key may do.
@@ -24,6 +26,8 @@ type Plan struct {
 
 	File string          // where it was read from
 	Raw  json.RawMessage // the file itself, for the engine
+
+	doc *strict.Document
 }
 
 // AllHospitals in Plan.Hospitals stands for every hospital.

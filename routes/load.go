@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -14,22 +13,15 @@ import (
 // The routes come sorted by id. When anything is wrong the error is a
 // strict.Problems that lists all mistakes of all files.
 func Load(fsys fs.FS, dir string) ([]*Route, error) {
-	names, err := fs.Glob(fsys, path.Join(dir, "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var (
-		routes   []*Route
-		problems strict.Problems
-	)
-	for _, name := range names {
+	var routes []*Route
+	problems := strict.Each(fsys, dir, "*.yaml", func(name string, data []byte) strict.Problems {
 		if strings.HasSuffix(name, "_test.yaml") {
-			continue
+			return nil
 		}
-		route, found := loadFile(fsys, name)
-		problems = append(problems, found...)
+		route, found := Parse(name, data)
 		routes = append(routes, route)
-	}
+		return found
+	})
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -40,23 +32,17 @@ func Load(fsys fs.FS, dir string) ([]*Route, error) {
 	return routes, nil
 }
 
-func loadFile(fsys fs.FS, name string) (*Route, strict.Problems) {
-	data, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, strict.Problems{{File: name, Text: err.Error()}}
-	}
-	return Parse(name, data)
-}
-
 // Parse reads one hospital file. name is its path: the id must be its last
 // element without ".yaml".
 func Parse(name string, data []byte) (*Route, strict.Problems) {
 	route := &Route{File: name}
-	doc := strict.Decode(name, data, route)
-	route.check(doc, strings.TrimSuffix(path.Base(name), ".yaml"))
-	return route, doc.Problems()
+	route.doc = strict.Decode(name, data, route)
+	route.check(route.doc, strings.TrimSuffix(path.Base(name), ".yaml"))
+	return route, route.doc.Problems()
+}
+
+// Problem returns a mistake at a place of the route's file that only shows
+// beside other files, such as a vendor that has no rules.
+func (r *Route) Problem(place, format string, args ...any) strict.Problem {
+	return r.doc.Problem(place, format, args...)
 }

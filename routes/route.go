@@ -27,6 +27,8 @@ type Route struct {
 
 	File     string         `yaml:"-"` // where it was read from
 	Location *time.Location `yaml:"-"` // of TimeZone
+
+	doc *strict.Document
 }
 
 // Upstream is how a hospital's FHIR server is reached.

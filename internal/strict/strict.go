@@ -92,37 +92,6 @@ func Decode(file string, data []byte, out any) *Document {
 // Problems returns everything found so far, or nil.
 func (d *Document) Problems() Problems { return d.problems }
 
-// Fail adds a mistake at path: keys joined by dots, list items by their index,
-// as in "upstream.auth.scope.0". Where the path does not stand in the file its
-// nearest parent is named.
-func (d *Document) Fail(path, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	for p := path; ; {
-		if node, ok := d.places[p]; ok {
-			if path != "" {
-				text = path + ": " + text
-			}
-			d.problems = append(d.problems, Problem{d.file, node.Line, node.Column, text})
-			return
-		}
-		if p == "" {
-			break
-		}
-		if i := strings.LastIndexByte(p, '.'); i >= 0 {
-			p = p[:i]
-		} else {
-			p = ""
-		}
-	}
-	d.problems = append(d.problems, Problem{File: d.file, Text: text})
-}
-
-// Has reports whether path stands in the file.
-func (d *Document) Has(path string) bool {
-	_, ok := d.places[path]
-	return ok
-}
-
 var syntaxLine = regexp.MustCompile(`line (\d+): (.*)`)
 
 func (d *Document) syntax(err error) {
