@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os/exec"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -89,26 +88,18 @@ func number(tx *Tx, key string) (int64, error) {
 	return strconv.ParseInt(s, 10, 64)
 }
 
-// startRedis starts a real Redis without persistence for the benchmark.
-func startRedis(b *testing.B) redis.UniversalClient {
+// realRedis starts a real Redis without persistence.
+func realRedis(b *testing.B) redis.UniversalClient {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(b, l.Close())
-	cmd := exec.Command("redis-server", "--port", strconv.Itoa(port), "--save", "", "--dir", b.TempDir())
-	require.NoError(b, cmd.Start())
-	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	c := redis.NewClient(&redis.Options{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))})
+	c := redis.NewClient(&redis.Options{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(startServer(b, `save ""`)))})
 	b.Cleanup(func() { _ = c.Close() })
-	require.Eventually(b, func() bool { return c.Ping(b.Context()).Err() == nil }, 5*time.Second, 10*time.Millisecond)
 	return c
 }
 
 func BenchmarkStore(b *testing.B) {
 	embedded := openHere(b)
 	b.Run("embedded", func(b *testing.B) { benchmarkCommands(b, embedded.Client()) })
-	b.Run("redis-server", func(b *testing.B) { benchmarkCommands(b, startRedis(b)) })
+	b.Run("redis-server", func(b *testing.B) { benchmarkCommands(b, realRedis(b)) })
 	b.Run("embedded/Update", func(b *testing.B) {
 		var answer [4]int64
 		keys := []string{"limit:rate2", "limit:quota2"}

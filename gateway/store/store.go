@@ -62,6 +62,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 		return &Store{client: client, warnings: warnings}, nil
 	}
+	if o.Dir == "" {
+		return nil, fmt.Errorf("%w: neither a Redis nor a directory is set", ErrConfig)
+	}
 	lock, err := lockDir(o.Dir)
 	if err != nil {
 		return nil, err
