@@ -84,7 +84,9 @@ func checkResource(t *testing.T, h *Hospital, raw json.RawMessage) {
 			members := 0
 			value.ForEach(func(key, member gjson.Result) bool {
 				members++
-				if key.Str == "reference" {
+				if local, ok := strings.CutPrefix(member.Str, "#"); ok && key.Str == "reference" {
+					require.Equal(t, local, gjson.GetBytes(raw, "contained.0.id").Str)
+				} else if key.Str == "reference" {
 					typ, id := lastTwo(member.Str)
 					_, ok := h.Resource(typ, id)
 					require.True(t, ok, "%s: %s", path, member.Str)

@@ -79,13 +79,22 @@ func GarbageJSON() http.Handler {
 	})
 }
 
-// Refuse answers with status and an OperationOutcome, and with a Retry-After header unless retryAfter is empty (for 429 and 503).
+// Refuse answers with status and an OperationOutcome, and with a Retry-After header unless retryAfter is empty.
 func Refuse(status int, retryAfter string) http.Handler {
+	code := "processing"
+	switch status {
+	case http.StatusTooManyRequests:
+		code = "throttled"
+	case http.StatusServiceUnavailable:
+		code = "transient"
+	case http.StatusLocked:
+		code = "lock-error"
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if retryAfter != "" {
 			w.Header().Set("Retry-After", retryAfter)
 		}
-		write(w, status, "application/fhir+json", outcome(issue{severity: "error", code: "throttled", diagnostics: http.StatusText(status)}))
+		write(w, status, "application/fhir+json", outcome(issue{severity: "error", code: code, diagnostics: http.StatusText(status)}))
 	})
 }
 

@@ -67,7 +67,7 @@ func (h hapi) entry(a interaction, e gjson.Result) (*entry, bool) {
 	}
 	if asked.method == http.MethodPatch {
 		header.Set("Content-Type", "application/json-patch+json")
-		patch := newPatchBody(e.Get("resource"))
+		patch := patchBody(e.Get("resource"))
 		if asked.body = patch; patch == nil {
 			return nil, false
 		}
@@ -75,8 +75,8 @@ func (h hapi) entry(a interaction, e gjson.Result) (*entry, bool) {
 	return &entry{fullURL: e.Get("fullUrl").Str, asked: asked}, isResourceType(asked.segments[0])
 }
 
-// newPatchBody reads the JSON Patch that a Binary carries in an entry.
-func newPatchBody(binary gjson.Result) []byte {
+// patchBody reads the JSON Patch that a Binary carries in an entry.
+func patchBody(binary gjson.Result) []byte {
 	var read struct{ Data []byte }
 	if binary.Get("resourceType").Str != "Binary" || json.Unmarshal([]byte(binary.Raw), &read) != nil {
 		return nil

@@ -130,6 +130,7 @@ func TestHAPISearch(t *testing.T) {
 		"today as instants":            {"Appointment?" + todayInChicago, appointmentsToday},
 		"today in one room":            {"Appointment?date=2026-11-22&location=" + room, appointmentsToday / locationCount},
 		"by actor":                     {"Appointment?date=2026-11-22&actor=Location/" + room, appointmentsToday / locationCount},
+		"a patient who is none":        {"Appointment?patient=Practitioner/" + h.IDs("Practitioner")[0], 0},
 		"by status":                    {"Appointment?date=2026-11-22&status=arrived", encountersToday},
 		"by two statuses":              {"Appointment?date=2026-11-22&status=arrived,cancelled", encountersToday + 1},
 		"not by status":                {"Appointment?date=2026-11-22&status:not=arrived", appointmentsToday - encountersToday},

@@ -20,6 +20,7 @@ func (o *oracle) seed(t *tx, base string) error {
 		patient:     oraclePatient,
 		identifiers: oracleIdentifiers,
 		attachment:  func(binaryID string) string { return base + "/Binary/" + binaryID }, // absolute
+		contained:   true,
 		local:       codeSet72 + o.options.Tenant + "/codeSet/14249",
 	})
 }

@@ -109,6 +109,9 @@ func TestOracleData(t *testing.T) {
 	nameless, _ := h.Resource("Patient", ids[oracleNameless])
 	require.Equal(t, absentReason, gjson.GetBytes(nameless, "name.0.extension.0.url").Str)
 	require.True(t, read.get("identifier.0.type.coding.0.userSelected").Bool())
+	encounter, _ := h.Resource("Encounter", h.IDs("Encounter")[0])
+	require.Equal(t, "Location", gjson.GetBytes(encounter, "contained.0.resourceType").Str)
+	require.Equal(t, "#room", gjson.GetBytes(encounter, "location.0.location.reference").Str)
 }
 
 func TestOracleBinaryNeedsTheRightAccept(t *testing.T) {

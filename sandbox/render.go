@@ -14,6 +14,7 @@ type style struct {
 	patient     func(r renderer, n int) json.RawMessage
 	identifiers func(kind, value string) json.RawMessage // of everything but patients
 	attachment  func(binaryID string) string             // url of a document's PDF
+	contained   bool                                     // encounters carry their Location inside
 	local       string                                   // code system of the vendor's own codings, marked userSelected; empty for none
 }
 
@@ -125,12 +126,17 @@ func (r renderer) encounter(n int) json.RawMessage {
 		end = r.instant(e.end)
 	}
 	exam := r.appointments[e.appointment].exam
-	return obj("resourceType", "Encounter", "identifier", r.identifiers("VISIT", "V"+r.patients[e.patient].mrn), "status", e.status,
+	room, contained := r.ref("Location", e.room, r.rooms[e.room]), json.RawMessage(nil)
+	if r.contained {
+		room = obj("reference", "#room", "display", r.rooms[e.room])
+		contained = arr(obj("resourceType", "Location", "id", "room", "name", r.rooms[e.room], "mode", "instance"))
+	}
+	return obj("resourceType", "Encounter", "contained", contained, "identifier", r.identifiers("VISIT", "V"+r.patients[e.patient].mrn), "status", e.status,
 		"class", obj("system", "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code", "AMB", "display", "ambulatory"),
 		"type", arr(r.concept("http://snomed.info/sct", "185349003", "Encounter for check up")), "subject", r.patientRef(e.patient),
 		"participant", arr(obj("period", obj("start", r.instant(e.start)), "individual", r.staffRef(e.staff))),
 		"appointment", arr(r.ref("Appointment", e.appointment, exam.name)), "period", obj("start", r.instant(e.start), "end", end),
-		"reasonCode", arr(obj("text", exam.reason)), "location", arr(obj("location", r.ref("Location", e.room, r.rooms[e.room]))),
+		"reasonCode", arr(obj("text", exam.reason)), "location", arr(obj("location", room)),
 		"serviceProvider", r.ref("Organization", 0, r.organization))
 }
 

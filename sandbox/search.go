@@ -123,21 +123,21 @@ func (s search) hasToken(element gjson.Result, want string) bool {
 	if coding := element.Get("coding"); coding.IsArray() {
 		return slices.ContainsFunc(coding.Array(), func(c gjson.Result) bool { return s.hasToken(c, want) })
 	}
-	system, code, code2 := "", element.String(), ""
+	system, code, typeText := "", element.String(), ""
 	if element.IsObject() {
 		system, code = element.Get("system").Str, element.Get("code").Str
 		if code == "" {
 			code = element.Get("value").Str
 		}
 		if s.loose {
-			code, code2 = strings.TrimSpace(code), element.Get("type.text").Str
+			code, typeText = strings.TrimSpace(code), element.Get("type.text").Str
 		}
 	}
 	wantSystem, wantCode, qualified := strings.Cut(want, "|")
 	if !qualified {
 		return code == want
 	}
-	return (wantSystem == system || s.loose && wantSystem == code2) && (wantCode == "" || wantCode == code)
+	return (wantSystem == system || s.loose && wantSystem == typeText) && (wantCode == "" || wantCode == code)
 }
 
 // refers compares a literal reference with `id`, `Type/id` or an absolute one.
