@@ -171,6 +171,34 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
+func TestTextPrefixes(t *testing.T) {
+	m := &Map{Prefixes: []Prefix{{"https://h.example", "a"}, {"https://h.example/r4", "b\"b"}, {"https://h.example/sealed", ""}}}
+	for in, want := range map[string]string{
+		`https://h.example.`:               `a.`,
+		`https://h.example: down`:          `a: down`,
+		`https://h.example:8080`:           `https://h.example:8080`,
+		`https://h.example.evil.example`:   `https://h.example.evil.example`,
+		`https://h.example@evil.example`:   `https://h.example@evil.example`,
+		`https://h.example/r4`:             `b\"b`,
+		`https://h.example/r4x`:            `a/r4x`,
+		`(https://h.example/r4)&lt;`:       `(b\"b)&lt;`,
+		`https://h.example/r4&amp;x`:       `a/r4&amp;x`,
+		`https://h.example/sealed/1`:       `https://h.example/sealed/1`,
+		`HTTPS://h.example`:                `HTTPS://h.example`,
+		`hhttps://h.exampl https://h.`:     `hhttps://h.exampl https://h.`,
+		`https:\/\/h.example\/r4\u002e\"`:  `b\"b\u002e\"`,
+		`https:\/\/h.example\/r4\u002dx`:   `a\/r4\u002dx`,
+		`\b\f\n\r\t\\\"\ud83d https://h.e`: `\b\f\n\r\t\\\"\ud83d https://h.e`,
+	} {
+		out, err := rewrite(t, `{"text":{"div":"`+in+`"}}`, m)
+		require.NoError(t, err)
+		require.Equal(t, `{"text":{"div":"`+want+`"}}`, out)
+		out, err = rewrite(t, `{"text":{"div":"`+in+`"}}`, &Map{})
+		require.NoError(t, err)
+		require.Equal(t, `{"text":{"div":"`+in+`"}}`, out)
+	}
+}
+
 func TestBadPrefixes(t *testing.T) {
 	for _, from := range []string{"", "/r4", "h.example/r4", "ftp://h/r4", "https://", "https://h/r4?x", "https://h/r4#x"} {
 		m := &Map{Prefixes: []Prefix{{from, gateway}}}
@@ -269,6 +297,10 @@ func TestFunctionErrors(t *testing.T) {
 		{`{"link":[{"url":"x","relation":"a"}]}`, "$.link[0].url", 16},
 		{`{"link":[{"url":"x","a":{"b":[1]}}]}`, "$.link[0].url", 16},
 		{`{"a b":{"reference":"//x.example"},"resourceType":"Basic"}`, "$.?.reference", 20},
+		{`{"link":[{"url":"x","text":{"div":"` + gateway + `"}}]}`, "$.link[0].url", 16},
+		{`{"link":[{"url":"x","url":"y"}]}`, "$.link[0].url", 16},
+		{`{"link":[{"url":"x","a":{"reference":"` + gateway + `"}}]}`, "$.link[0].url", 16},
+		{`{"reference":"\u0068ttp://x.example/\b\f\n\r\t"}`, "$.reference", 13},
 		{`[[],[0,{"photo":[0,{"url":"https://x.example"}]}]]`, "$[1][1].photo[1].url", 26},
 	} {
 		_, err := rewrite(t, c.in, m)

@@ -138,6 +138,20 @@ func TestFlatMemory(t *testing.T) {
 	}
 }
 
+// TestHostile bounds the work for texts made to be expensive.
+func TestHostile(t *testing.T) {
+	signed := strings.Repeat(`{"entry":[{"resource":`, 60) + searchset(100, 1000) +
+		strings.Repeat(`}],"resourceType":"Bundle","signature":{}}`, 60)
+	out, err := Rewrite(nil, []byte(signed), toGateway())
+	require.NoError(t, err)
+	require.True(t, signed == string(out), "signed all the way in")
+
+	dribble := `{"text":{"div":"` + strings.Repeat(`h\u0068 `, 1<<15) + `"},"reference":"` + strings.Repeat("x", maxToken-1) + `"}`
+	cut, err := pieces(dribble, toGateway(), everyByte(len(dribble))...)
+	require.NoError(t, err)
+	require.True(t, dribble == cut)
+}
+
 // TestConcurrent shares one Map, as a hospital's requests do.
 func TestConcurrent(t *testing.T) {
 	m, src := toGateway(), []byte(searchset(5, 1000))
