@@ -27,7 +27,7 @@ type Config struct {
 // Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
 // working directory and are absolute once loaded.
 type Settings struct {
-	PublicURL      string        `yaml:"public_url"`      // what clients call the gateway, without the path; default http://<listen address>
+	PublicURL      string        `yaml:"public_url"`      // what clients call the gateway, without the path; default: this host
 	DataDir        string        `yaml:"data_dir"`        // private files and the embedded store; default "data"
 	Routes         string        `yaml:"routes"`          // folder of hospitals; default "routes"
 	Transforms     string        `yaml:"transforms"`      // folder of vendor rules; default "transforms"
@@ -76,7 +76,7 @@ func parseConfig(path string, data []byte) (*Config, error) {
 			problems = append(problems, strict.Problem{File: path, Line: line, Column: column, Text: r.name + ": " + text})
 		}
 	}
-	problems = append(problems, c.Settings.complete(path, c.Address())...)
+	problems = append(problems, c.Settings.complete(path, c.localURL())...)
 	if err := c.absolute(); err != nil {
 		return nil, err
 	}
@@ -114,18 +114,30 @@ func (c *Config) Address() string {
 // TLS reports whether the public address serves TLS.
 func (c *Config) TLS() bool { return c.tyk.HttpServerOptions.UseSSL }
 
+// localURL is the public address as seen from this host.
+func (c *Config) localURL() string {
+	scheme, host := "http", c.tyk.ListenAddress
+	if c.TLS() {
+		scheme = "https"
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(c.tyk.ListenPort))
+}
+
 // SetAddress replaces the public listen address, for tests and flags.
 func (c *Config) SetAddress(host string, port int) {
 	c.tyk.ListenAddress, c.tyk.ListenPort = host, port
 }
 
-func (s *Settings) complete(path, address string) strict.Problems {
+func (s *Settings) complete(path, localURL string) strict.Problems {
 	orElse := func(value *string, fallback string) {
 		if *value == "" {
 			*value = fallback
 		}
 	}
-	orElse(&s.PublicURL, "http://"+address)
+	orElse(&s.PublicURL, localURL)
 	orElse(&s.DataDir, "data")
 	orElse(&s.Routes, "routes")
 	orElse(&s.Transforms, "transforms")

@@ -39,6 +39,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 30*time.Second, c.Settings.Drain)
 	assert.Equal(t, filepath.Join(c.Settings.DataDir, "link-keys"), c.Settings.LinkKeysFile)
 	assert.Equal(t, "info", c.Settings.LogLevel)
+	assert.Equal(t, "http://localhost:8080", c.Settings.PublicURL)
 }
 
 func TestMistakesHaveAPlace(t *testing.T) {

@@ -77,7 +77,7 @@ func TestPathsAreNotCleaned(t *testing.T) {
 // TestOddRequests: what no definition matches is an OperationOutcome, too.
 func TestOddRequests(t *testing.T) {
 	h := startHost(t, ChainPost)
-	for _, line := range []string{"GET http://x HTTP/1.1", "CONNECT x:443 HTTP/1.1", "FOO fhir HTTP/1.1"} {
+	for _, line := range []string{"GET http://x HTTP/1.1", "CONNECT x:443 HTTP/1.1"} {
 		connection, err := net.Dial("tcp", h.address)
 		require.NoError(t, err)
 		defer connection.Close()

@@ -45,7 +45,7 @@ func publicServer(c *Config, handler http.Handler, log *slog.Logger) (*http.Serv
 		WriteTimeout:      time.Duration(options.WriteTimeout) * time.Second,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(quietly{log.Handler()}, slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(quietly{log.Handler()}, slog.LevelError),
 		Protocols:         new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
