@@ -172,7 +172,7 @@ func TestPrefixes(t *testing.T) {
 }
 
 func TestTextPrefixes(t *testing.T) {
-	m := &Map{Prefixes: []Prefix{{"https://h.example", "a"}, {"https://h.example/r4", "b\"b"}, {"https://h.example/sealed", ""}}}
+	m := &Map{Prefixes: []Prefix{{"https://h.example", "a"}, {"HTTPS://h.example/r4", "b\"b"}, {"https://h.example/sealed", ""}}}
 	for in, want := range map[string]string{
 		`https://h.example.`:               `a.`,
 		`https://h.example: down`:          `a: down`,

@@ -12,7 +12,7 @@ var errPrefix = errors.New("links: a prefix does not start with http:// or https
 
 // prefix is a Prefix taken apart.
 type prefix struct {
-	from, to string // without trailing slash; to is escaped
+	from, to string // without trailing slash; from's scheme in lower case, to escaped
 	secure   bool   // https
 	host     string // authority without the scheme's default port
 	path     string // "" or "/…"
@@ -24,9 +24,13 @@ func (s *machine) compile(list []Prefix) error {
 	for i, p := range list {
 		from := strings.TrimRight(p.From, "/")
 		scheme, rest, ok := strings.Cut(from, "://")
-		secure := strings.EqualFold(scheme, "https")
-		if !ok || rest == "" || !secure && !strings.EqualFold(scheme, "http") || strings.ContainsAny(rest, "?#") {
+		scheme = strings.ToLower(scheme)
+		secure := scheme == "https"
+		if !ok || rest == "" || !secure && scheme != "http" || strings.ContainsAny(rest, "?#") {
 			return errPrefix
+		}
+		if !strings.HasPrefix(from, scheme) {
+			from = scheme + "://" + rest
 		}
 		host, path := rest, ""
 		if slash := strings.IndexByte(rest, '/'); slash >= 0 {

@@ -141,6 +141,26 @@ func TestProperty(t *testing.T) {
 	}
 }
 
+// TestLongText streams narratives longer than what is held back.
+func TestLongText(t *testing.T) {
+	words := []string{"\x01", "\x01/Patient/1", "http", "https://ehr.st-mary.", `\"`, `\\`, `\\\\\"`, ` `, `\n`, "text", `\/`}
+	for seed := range uint64(40) {
+		if seed == 20 {
+			words = append(words, `\u003c`, `\\u0068`, `\u00e9`)
+		}
+		random := rand.New(rand.NewPCG(seed, 2))
+		var b strings.Builder
+		for b.Len() < 1200 {
+			b.WriteString(words[random.IntN(len(words))])
+			b.WriteString([]string{" ", `\"`, `\\`, `\n`}[random.IntN(4)])
+		}
+		text := `{"text":{"div":"` + b.String() + `"}}`
+		out, err := rewrite(t, strings.ReplaceAll(text, "\x01", hospital), toGateway())
+		require.NoError(t, err)
+		require.Equal(t, strings.ReplaceAll(text, "\x01", gateway), out)
+	}
+}
+
 // TestTruncation ends a searchset at every byte: none passes as whole.
 func TestTruncation(t *testing.T) {
 	src := searchset(2, 600)
