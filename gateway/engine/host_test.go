@@ -177,6 +177,13 @@ func (b *hostBehaviour) root(w http.ResponseWriter, r *http.Request) {
 		token := NewToken()
 		err := e.CreateKey(r.Context(), token, Session{Alias: "pacs", Policies: []string{"plan"}, Metadata: map[string]any{"app": "a1"}})
 		fmt.Fprintf(w, "%s %v", token, err)
+	case "/keys/without-plan":
+		fmt.Fprint(w, e.CreateKey(r.Context(), NewToken(), Session{Alias: "pacs", Policies: []string{"unknown"}}))
+	case "/keys/odd":
+		fmt.Fprint(w, e.CreateKey(r.Context(), `fg_","org":"x`, Session{Policies: []string{"plan"}}))
+	case "/keys/list":
+		hashes, err := e.Keys(r.Context())
+		fmt.Fprintf(w, "%v %v", hashes, err)
 	case "/keys/update":
 		fmt.Fprint(w, e.UpdateKey(r.Context(), r.URL.Query().Get("hash"), Session{Alias: "renamed", Policies: []string{"plan"}}))
 	case "/keys/show":

@@ -131,6 +131,15 @@ func (e *Engine) Key(ctx context.Context, hash string) (Session, error) {
 	return s, noKey(err)
 }
 
+// Keys returns the hashes of all keys, in no order. It scans the whole store.
+func (e *Engine) Keys(ctx context.Context) ([]string, error) {
+	var listed struct {
+		Hashes []string `json:"keys"`
+	}
+	err := e.control.do(ctx, http.MethodGet, "/tyk/keys", nil, &listed)
+	return listed.Hashes, err
+}
+
 func noKey(err error) error {
 	var refused *ControlError
 	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {

@@ -34,9 +34,13 @@ func TestKeysAreFoundWithoutTyk(t *testing.T) {
 	for _, name := range store.Keys(ctx, "*").Val() {
 		assert.NotContains(t, name, token)
 	}
-	t.Logf("stored as %s: %s", KeyName(token), raw)
-
 	hash := KeyHash(token)
+	_, body = get(t, h.url("/keys/without-plan"))
+	assert.Contains(t, body, "Tyk's control API answered 500", "a key without a plan must not open everything")
+	_, body = get(t, h.url("/keys/odd"))
+	assert.Contains(t, body, "not a token of NewToken")
+	_, body = get(t, h.url("/keys/list"))
+	assert.Equal(t, "["+hash+"] <nil>", body)
 	_, body = get(t, h.url("/keys/show?hash="+hash))
 	assert.Equal(t, "pacs <nil>", body)
 	_, body = get(t, h.url("/keys/update?hash="+hash))
