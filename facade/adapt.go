@@ -15,7 +15,8 @@ import (
 // query and headers by allow-list, its body with the gateway's references
 // turned into the hospital's.
 func (f *Facade) adapt(c *call) error {
-	target, err := f.target(c)
+	header := requestHeader(c)
+	target, err := f.target(c, header)
 	if err != nil {
 		return err
 	}
@@ -23,7 +24,7 @@ func (f *Facade) adapt(c *call) error {
 		Method:     c.r.Method,
 		URL:        target,
 		Host:       target.Host,
-		Header:     requestHeader(c),
+		Header:     header,
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
@@ -41,13 +42,20 @@ func (f *Facade) adapt(c *call) error {
 	return f.adaptBody(c)
 }
 
-func (f *Facade) target(c *call) (*url.URL, error) {
+// target returns the URL of the request to the hospital. The vendor's rules
+// may change its query and header.
+func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 	if c.sealed != nil {
 		return url.Parse(c.sealed.URL)
 	}
 	query, err := c.adaptQuery(c.r.URL.RawQuery)
 	if err != nil {
 		return nil, err
+	}
+	if !c.req.FormSearch { // its parameters are in the body
+		if query, err = c.applyRules(query, header); err != nil {
+			return nil, err
+		}
 	}
 	target := *c.hospital.base
 	if path := c.req.Path(); path != "" {
@@ -56,6 +64,13 @@ func (f *Facade) target(c *call) (*url.URL, error) {
 	}
 	target.RawQuery = query
 	return &target, nil
+}
+
+// applyRules lets the rules of the hospital's vendor change the parameters and
+// the header.
+func (c *call) applyRules(query string, header http.Header) (string, error) {
+	query, _, err := c.hospital.Vendor.Apply(c.rulesCall(), query, header)
+	return query, err
 }
 
 // passedRequestHeaders go to the hospital as they came

@@ -182,6 +182,10 @@ func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
 		return nil, notAcceptable("_format")
 	}
 	query, err := c.adaptQuery(string(body))
+	if err != nil {
+		return nil, err
+	}
+	query, err = c.applyRules(query, c.out.Header)
 	return []byte(query), err
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"fhirgate/policies"
 	"fhirgate/routes"
+	"fhirgate/transforms"
 	"fhirgate/upstream"
 )
 
@@ -21,6 +22,7 @@ type Snapshot struct {
 type Hospital struct {
 	Route  *routes.Route
 	Client *upstream.Client
+	Vendor *transforms.Vendor // the rules of its vendor; nil = none
 
 	base    *url.URL
 	public  string   // {PublicURL}/fhir/{id}
@@ -29,52 +31,47 @@ type Hospital struct {
 	foreign func(locator string) bool // whether a locator belongs to another hospital
 }
 
-// NewSnapshot joins routes, their clients (by route id) and plans. publicURL
-// has no slash at the end.
-func NewSnapshot(publicURL string, rts []*routes.Route, clients map[string]*upstream.Client, plans []*policies.Plan) (*Snapshot, error) {
+// NewSnapshot joins hospitals, of which Route, Client and Vendor are set, and
+// plans. publicURL has no slash at the end.
+func NewSnapshot(publicURL string, hospitals []*Hospital, plans []*policies.Plan) (*Snapshot, error) {
 	s := &Snapshot{
 		PublicURL: publicURL,
-		Hospitals: make(map[string]*Hospital, len(rts)),
+		Hospitals: make(map[string]*Hospital, len(hospitals)),
 		Plans:     make(map[string]*policies.Plan, len(plans)),
 	}
 	for _, plan := range plans {
 		s.Plans[plan.ID] = plan
 	}
-	for _, route := range rts {
-		h, err := newHospital(publicURL, route, clients[route.ID])
-		if err != nil {
+	for _, h := range hospitals {
+		if err := h.ready(s); err != nil {
 			return nil, err
 		}
-		h.foreign = func(locator string) bool { return s.belongsToAnother(h, locator) }
-		s.Hospitals[route.ID] = h
+		s.Hospitals[h.Route.ID] = h
 	}
 	return s, nil
 }
 
-func newHospital(publicURL string, route *routes.Route, client *upstream.Client) (*Hospital, error) {
-	base, err := url.Parse(route.Upstream.BaseURL)
-	if err != nil {
-		return nil, err
-	}
-	h := &Hospital{
-		Route:  route,
-		Client: client,
-		base:   base,
-		public: publicURL + Prefix + route.ID,
-		bases:  append([]string{route.Upstream.BaseURL}, route.Upstream.Aliases...),
-		hosts:  make(map[string]bool),
-	}
-	for _, b := range h.bases {
-		parsed, err := url.Parse(b)
+// ready derives what calls need from the hospital's route.
+func (h *Hospital) ready(s *Snapshot) error {
+	route := h.Route
+	h.public = s.PublicURL + Prefix + route.ID
+	h.bases = append([]string{route.Upstream.BaseURL}, route.Upstream.Aliases...)
+	h.hosts = make(map[string]bool)
+	h.foreign = func(locator string) bool { return s.belongsToAnother(h, locator) }
+	for i, base := range h.bases {
+		parsed, err := url.Parse(base)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		if i == 0 {
+			h.base = parsed
 		}
 		h.hosts[hostPort(parsed)] = true
 	}
 	for _, host := range route.Upstream.LinkHosts {
-		h.hosts[hostPort(&url.URL{Scheme: base.Scheme, Host: host})] = true
+		h.hosts[hostPort(&url.URL{Scheme: h.base.Scheme, Host: host})] = true
 	}
-	return h, nil
+	return nil
 }
 
 // mayReach reports whether a sealed link to u is allowed: a host of the

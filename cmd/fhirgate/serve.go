@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"fhirgate/gateway"
+	"fhirgate/gateway/engine"
+)
+
+func newServe() *cobra.Command {
+	var demo bool
+	var chain string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Run the gateway until SIGTERM or SIGINT, then let calls in flight finish.
+SIGHUP, and any change of a file in routes/, transforms/ or policies/, reloads
+them: all are checked first, and on a mistake the ones in force stay.
+
+The log and the access log go to standard error as JSON lines.`,
+		Example: `  fhirgate serve --demo 2>demo.log
+  fhirgate serve -c /etc/fhirgate/tyk.conf`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return gateway.Serve(cmd.Context(), gateway.Options{
+				ConfigFile: configFile(cmd),
+				Demo:       demo,
+				Version:    buildVersion(),
+				Out:        os.Stdout,
+				Log:        os.Stderr,
+				Chain:      engine.Chain(chain),
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&demo, "demo", false, "start three simulated hospitals and print a call to paste")
+	cmd.Flags().StringVar(&chain, "chain", "", "chain of the engine, for benchmarks: post, auth_check or auth_key")
+	_ = cmd.Flags().MarkHidden("chain") // the flag exists
+	return cmd
+}

@@ -1,0 +1,93 @@
+package facade
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"fhirgate/transforms"
+)
+
+// Explain tells in lines for people where a call would go, with which plan and
+// vendor rules, and which stage would refuse it. Nothing is sent and nobody is
+// asked: the stages run as for a call, but for keys and limits.
+func Explain(s *Snapshot, r *http.Request, plan string) string {
+	var out strings.Builder
+	say := func(name, format string, args ...any) {
+		fmt.Fprintf(&out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	c := &call{r: r, began: time.Now(), snapshot: s, consumer: &Consumer{KeyID: "explain", PlanID: plan}}
+	f := &Facade{}
+	if err := f.identify(c); err != nil {
+		say("refused", "%s", refusalLine(err))
+		return out.String()
+	}
+	if c.hospital == nil {
+		say("refused", "404 not-found: there is no hospital of this id")
+		return out.String()
+	}
+	route := c.hospital.Route
+	say("hospital", "%s, %s (%s)", route.ID, route.Name, route.File)
+	say("interaction", "%s", describe(c))
+	if plan == "" {
+		say("plan", "not asked for (--plan)")
+		if err := permitted(c.hospital, c.req); err != nil {
+			say("refused", "%s", refusalLine(err))
+			return out.String()
+		}
+	} else {
+		if p := s.Plans[plan]; p != nil {
+			say("plan", "%s: %d calls per %s, burst %d, quota %d per %s (%s)", p.ID, p.Rate, p.Per, p.Burst, p.Quota, p.QuotaPeriod, p.File)
+		}
+		if err := f.authorise(c); err != nil {
+			say("refused", "%s", refusalLine(err))
+			return out.String()
+		}
+	}
+	header := requestHeader(c)
+	query, err := c.adaptQuery(r.URL.RawQuery)
+	if err == nil && !c.req.FormSearch {
+		var applied []string
+		query, applied, err = c.hospital.Vendor.Apply(c.rulesCall(), query, header)
+		for _, rule := range applied {
+			say("rule", "%s: %s", route.Vendor, rule)
+		}
+	}
+	if err != nil {
+		say("refused", "%s", refusalLine(err))
+		return out.String()
+	}
+	target := *c.hospital.base
+	if path := c.req.Path(); path != "" {
+		target.Path += "/" + path
+	}
+	target.RawQuery = query
+	say("goes to", "%s %s", r.Method, target.String())
+	say("logs in by", "%s", route.Upstream.Auth.Kind)
+	return out.String()
+}
+
+func describe(c *call) string {
+	words := []string{string(c.req.Interaction)}
+	if c.req.Conditional {
+		words[0] = string(c.req.Interaction.Conditional())
+	}
+	for _, word := range []string{c.req.Type, c.req.Operation} {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func refusalLine(err error) string {
+	e := asError(err)
+	return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Text)
+}
+
+// rulesCall is what the vendor's rules see of a call.
+func (c *call) rulesCall() transforms.Call {
+	route := c.hospital.Route
+	return transforms.Call{Type: c.req.Type, Interaction: c.req.Interaction, Vars: route.Vars, Zone: route.Location}
+}

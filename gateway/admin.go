@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"fhirgate/facade"
+	"fhirgate/fhir"
+	"fhirgate/gateway/keys"
+	"fhirgate/internal/strict"
+)
+
+// admin is the admin API: keys and reload, for the command line and the portal.
+// It listens on a loopback port of its own and wants the install's secret.
+type admin struct {
+	secret   string
+	keeper   *keys.Keeper
+	snapshot func() *facade.Snapshot
+	reload   func(context.Context) error
+	metrics  http.Handler
+}
+
+// NewKey is the body of POST /admin/keys.
+type NewKey struct {
+	Name string   `json:"name"`
+	Plan string   `json:"plan"`
+	Life Duration `json:"life"` // "" or "0s" = for ever
+}
+
+// Rotation is the body of POST /admin/keys/{id}/rotate.
+type Rotation struct {
+	Grace Duration `json:"grace"` // how long the old secrets work on
+}
+
+// IssuedKey answers a creation or rotation: the only time the secret is shown.
+type IssuedKey struct {
+	*keys.Key
+	Secret string `json:"secret"`
+}
+
+// Duration is a time.Duration that JSON writes as "24h0m0s".
+type Duration time.Duration
+
+// UnmarshalText reads a duration such as "24h"; "" is 0.
+func (d *Duration) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*d = 0
+		return nil
+	}
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil || parsed < 0 {
+		return errors.New(`is not a duration such as "24h"`)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// MarshalText writes the duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (a *admin) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metrics)
+	for pattern, handle := range map[string]func(*http.Request) (int, any, error){
+		"POST /admin/keys":             a.createKey,
+		"GET /admin/keys":              a.listKeys,
+		"GET /admin/keys/{id}":         a.showKey,
+		"POST /admin/keys/{id}/rotate": a.rotateKey,
+		"DELETE /admin/keys/{id}":      a.revokeKey,
+		"POST /admin/reload":           a.reloadFiles,
+	} {
+		mux.Handle(pattern, a.guarded(handle))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the admin API has no such call").Write(w, "")
+	})
+	return mux
+}
+
+// guarded lets only the holder of the secret in, and renders what handle
+// returns.
+func (a *admin) guarded(handle func(*http.Request) (int, any, error)) http.Handler {
+	want := sha256.Sum256([]byte("Bearer " + a.secret))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			fhir.NewError(http.StatusUnauthorized, fhir.IssueLogin, "the admin API wants the secret of "+AdminSecretFile+" in the data folder").
+				With("WWW-Authenticate", `Bearer realm="fhirgate admin"`).Write(w, "")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		status, answer, err := handle(r)
+		if err != nil {
+			adminError(err).Write(w, "")
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answer) // the client is gone when this fails
+	})
+}
+
+func adminError(err error) *fhir.Error {
+	var fhirErr *fhir.Error
+	var problems strict.Problems
+	switch {
+	case errors.As(err, &fhirErr):
+		return fhirErr
+	case errors.Is(err, keys.ErrNotFound):
+		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, err.Error())
+	case errors.Is(err, keys.ErrRevoked):
+		return fhir.NewError(http.StatusConflict, fhir.IssueConflict, err.Error())
+	case errors.As(err, &problems):
+		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueInvalid, err.Error())
+	default:
+		return fhir.NewError(http.StatusServiceUnavailable, fhir.IssueTransient, err.Error())
+	}
+}
+
+func (a *admin) createKey(r *http.Request) (int, any, error) {
+	var wanted NewKey
+	if err := decode(r, &wanted); err != nil {
+		return 0, nil, err
+	}
+	plans := a.snapshot().Plans
+	if plan := plans[wanted.Plan]; plan == nil || !plan.Active {
+		return 0, nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, strict.Unknown("plan", wanted.Plan, sortedKeys(plans)))
+	}
+	if wanted.Name == "" || len(wanted.Name) > 100 {
+		return 0, nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "the key needs a name of at most 100 characters")
+	}
+	key, secret, err := a.keeper.Create(r.Context(), wanted.Name, wanted.Plan, time.Duration(wanted.Life))
+	return http.StatusCreated, IssuedKey{key, secret}, err
+}
+
+func (a *admin) listKeys(r *http.Request) (int, any, error) {
+	found, err := a.keeper.List(r.Context())
+	return http.StatusOK, found, err
+}
+
+func (a *admin) showKey(r *http.Request) (int, any, error) {
+	key, err := a.keeper.Get(r.Context(), r.PathValue("id"))
+	return http.StatusOK, key, err
+}
+
+func (a *admin) rotateKey(r *http.Request) (int, any, error) {
+	var wanted Rotation
+	if err := decode(r, &wanted); err != nil {
+		return 0, nil, err
+	}
+	key, secret, err := a.keeper.Rotate(r.Context(), r.PathValue("id"), time.Duration(wanted.Grace))
+	return http.StatusOK, IssuedKey{key, secret}, err
+}
+
+func (a *admin) revokeKey(r *http.Request) (int, any, error) {
+	key, err := a.keeper.Revoke(r.Context(), r.PathValue("id"))
+	return http.StatusOK, key, err
+}
+
+func (a *admin) reloadFiles(r *http.Request) (int, any, error) {
+	if err := a.reload(r.Context()); err != nil {
+		return 0, nil, err
+	}
+	s := a.snapshot()
+	return http.StatusOK, map[string]int{"hospitals": len(s.Hospitals), "plans": len(s.Plans)}, nil
+}
+
+func decode(r *http.Request, out any) error {
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(out); err != nil {
+		return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "the body is not the JSON that this call takes: "+strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}

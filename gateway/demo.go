@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fhirgate"
+	"fhirgate/gateway/engine"
+	"fhirgate/gateway/keys"
+	"fhirgate/sandbox/demo"
+)
+
+// demoDir is the demo's folder inside the data folder: it never touches the
+// keys and files of a real installation.
+const demoDir = "demo"
+
+// demoPlan is the plan of the demo's key.
+const demoPlan = "trial"
+
+// demoKeyName names the demo's key. Every start gives it a new secret, as the
+// old one is kept nowhere.
+const demoKeyName = "demo"
+
+func foldersOf(s engine.Settings) Folders {
+	return Folders{Routes: s.Routes, Transforms: s.Transforms, Policies: s.Policies}
+}
+
+// demoConfig reads the configuration file, or the one in the binary where there
+// is none.
+func demoConfig(file string) (*engine.Config, error) {
+	if _, err := os.Stat(file); err == nil {
+		return engine.LoadConfig(file)
+	}
+	dir, err := os.MkdirTemp("", "fhirgate-demo-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := unpack(dir, "tyk.conf"); err != nil {
+		return nil, err
+	}
+	return engine.LoadConfig(filepath.Join(dir, "tyk.conf"))
+}
+
+// demoHospitals are the simulated hospitals of a demo.
+type demoHospitals struct{ *demo.Hospitals }
+
+// startDemo starts the hospitals and points the settings at the demo's own
+// folder.
+func startDemo(settings *engine.Settings) (*demoHospitals, error) {
+	dir := filepath.Join(settings.DataDir, demoDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(unpack(dir, "transforms/*.yaml"), unpack(dir, "policies/*.json")); err != nil {
+		return nil, err
+	}
+	hospitals, err := demo.Start(dir, demo.Addresses{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	settings.DataDir = dir
+	settings.Routes = hospitals.Routes
+	settings.Transforms = filepath.Join(dir, "transforms")
+	settings.Policies = filepath.Join(dir, "policies")
+	settings.LinkKeysFile = filepath.Join(dir, "link-keys")
+	return &demoHospitals{hospitals}, nil
+}
+
+// unpack writes the files of the binary that match pattern below dir.
+func unpack(dir, pattern string) error {
+	names, err := fs.Glob(fhirgate.Defaults, pattern)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		data, err := fhirgate.Defaults.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// greet prints what to paste.
+func (d *demoHospitals) greet(ctx context.Context, s *server) error {
+	secret, err := demoKey(ctx, s.keeper)
+	if err != nil {
+		return fmt.Errorf("the demo's key: %w", err)
+	}
+	public := strings.TrimSuffix(s.config.Settings.PublicURL, "/") + "/fhir"
+	today := time.Now().In(s.facade.Snapshot().Hospitals["harbor"].Route.Location).Format(time.DateOnly)
+	fmt.Fprintf(s.options.Out, `
+fhirgate %s is ready after %.1f s: one endpoint, three simulated hospitals
+
+  %s/lakeside   like Epic
+  %s/st-mary    like Oracle Health
+  %s/harbor     like HAPI
+
+Today's appointments at harbor; paste this into another terminal:
+
+  curl -s -H 'Authorization: Bearer %s' '%s/harbor/Appointment?date=%s'
+
+The key is new at every start of the demo and reaches simulated hospitals only.
+Their files are in %s. Stop with Ctrl-C.
+
+`, s.options.Version, time.Since(s.began).Seconds(), public, public, public, secret, public, today, s.config.Settings.DataDir)
+	return nil
+}
+
+// demoKey returns a new secret of the demo's key, made at the first start.
+func demoKey(ctx context.Context, keeper *keys.Keeper) (string, error) {
+	all, err := keeper.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	now := time.Now()
+	for _, key := range all {
+		if key.Name == demoKeyName && key.Status(now) == "active" {
+			_, secret, err := keeper.Rotate(ctx, key.ID, 0)
+			return secret, err
+		}
+	}
+	_, secret, err := keeper.Create(ctx, demoKeyName, demoPlan, 0)
+	return secret, err
+}

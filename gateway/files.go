@@ -1,0 +1,143 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
+
+	"fhirgate/facade"
+	"fhirgate/internal/strict"
+	"fhirgate/policies"
+	"fhirgate/routes"
+	"fhirgate/transforms"
+	"fhirgate/upstream"
+)
+
+// Files are the hospitals, vendors and plans of an installation, read and
+// checked.
+type Files struct {
+	Routes  []*routes.Route
+	Vendors map[string]*transforms.Vendor
+	Plans   []*policies.Plan
+}
+
+// Folders say where the files are.
+type Folders struct{ Routes, Transforms, Policies string }
+
+// ReadFiles reads all three folders. Its error is a strict.Problems with every
+// mistake of every file, those that only show between files included.
+func ReadFiles(fsys fs.FS, folders Folders) (*Files, error) {
+	var (
+		files    Files
+		problems strict.Problems
+		errs     [3]error
+	)
+	files.Routes, errs[0] = routes.Load(fsys, folders.Routes)
+	files.Vendors, errs[1] = transforms.Load(fsys, folders.Transforms)
+	files.Plans, errs[2] = policies.Load(fsys, folders.Policies)
+	for _, err := range errs {
+		var found strict.Problems
+		switch {
+		case errors.As(err, &found):
+			problems = append(problems, found...)
+		case err != nil:
+			return nil, err
+		}
+	}
+	if len(problems) == 0 {
+		problems = files.between()
+	}
+	return &files, problems.Err()
+}
+
+// between finds what is wrong between files that are right by themselves.
+func (f *Files) between() strict.Problems {
+	var problems strict.Problems
+	ids := make(map[string]bool, len(f.Routes))
+	for _, route := range f.Routes {
+		ids[route.ID] = true
+		if route.Vendor == "" {
+			continue
+		}
+		vendor, ok := f.Vendors[route.Vendor]
+		if !ok {
+			problems = append(problems, route.Problem("vendor", "%s", strict.Unknown("vendor", route.Vendor, sortedKeys(f.Vendors))))
+			continue
+		}
+		for _, name := range vendor.CheckVars(route.Vars) {
+			problems = append(problems, route.Problem("vars", "the rules of vendor %s need %q", route.Vendor, name))
+		}
+	}
+	for _, plan := range f.Plans {
+		for _, id := range plan.Hospitals {
+			if id != policies.AllHospitals && !ids[id] {
+				problems = append(problems, plan.Problem("meta_data.fhirgate.hospitals", "%s", strict.Unknown("hospital", id, sortedKeys(ids))))
+			}
+		}
+	}
+	return problems
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// tykPolicies returns the plans as Tyk reads them.
+func (f *Files) tykPolicies() map[string]json.RawMessage {
+	out := make(map[string]json.RawMessage, len(f.Plans))
+	for _, plan := range f.Plans {
+		out[plan.ID] = plan.Raw
+	}
+	return out
+}
+
+// Snapshot makes the files ready for calls. Hospitals whose way upstream has
+// not changed since previous (which may be nil) keep their client, and with it
+// their connections and tokens.
+func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot) (*facade.Snapshot, error) {
+	var problems strict.Problems
+	hospitals := make([]*facade.Hospital, 0, len(f.Routes))
+	for _, route := range f.Routes {
+		h := &facade.Hospital{Route: route, Vendor: f.Vendors[route.Vendor]}
+		if previous != nil {
+			if old := previous.Hospitals[route.ID]; old != nil && reflect.DeepEqual(old.Route.Upstream, route.Upstream) {
+				h.Client = old.Client
+			}
+		}
+		if h.Client == nil {
+			client, place, err := newClient(route)
+			if err != nil {
+				problems = append(problems, route.Problem(place, "%s", err))
+				continue
+			}
+			h.Client = client
+		}
+		hospitals = append(hospitals, h)
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return facade.NewSnapshot(strings.TrimSuffix(publicURL, "/"), hospitals, f.Plans)
+}
+
+// closeReplaced drops the idle connections of hospitals that now have another
+// client, or are gone.
+func closeReplaced(old, current *facade.Snapshot) {
+	used := make(map[*upstream.Client]bool, len(current.Hospitals))
+	for _, h := range current.Hospitals {
+		used[h.Client] = true
+	}
+	for _, h := range old.Hospitals {
+		if !used[h.Client] {
+			h.Client.Close()
+		}
+	}
+}

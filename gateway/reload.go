@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"fhirgate/facade"
+	"fhirgate/internal/strict"
+	"fhirgate/observe"
+)
+
+// settle is how long files must be quiet before a change is read: editors and
+// deployments write several at once.
+const settle = 200 * time.Millisecond
+
+// reloader keeps the facade's snapshot in step with the files.
+type reloader struct {
+	fsys      fs.FS
+	folders   Folders
+	publicURL string
+	facade    *facade.Facade
+	policies  func(context.Context, *Files) error // hands changed plans to Tyk
+	metrics   *observe.Metrics
+	log       *slog.Logger
+	requests  chan chan error
+}
+
+// reload reads and checks everything, then swaps it in at once. On a mistake the
+// configuration in force stays, and the error says where each mistake is.
+func (r *reloader) reload(ctx context.Context) error {
+	err := r.try(ctx)
+	r.metrics.Reloaded(err == nil)
+	var problems strict.Problems
+	switch {
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			r.log.Error("the configuration was not reloaded: the one in force stays", "file", p.File, "line", p.Line, "column", p.Column, "problem", p.Text)
+		}
+	case err != nil:
+		r.log.Error("the configuration was not reloaded: the one in force stays", "problem", err)
+	default:
+		snapshot := r.facade.Snapshot()
+		r.log.Info("the configuration was reloaded", "hospitals", len(snapshot.Hospitals), "plans", len(snapshot.Plans))
+	}
+	return err
+}
+
+func (r *reloader) try(ctx context.Context) error {
+	files, err := ReadFiles(r.fsys, r.folders)
+	if err != nil {
+		return err
+	}
+	old := r.facade.Snapshot()
+	snapshot, err := files.Snapshot(r.publicURL, old)
+	if err != nil {
+		return err
+	}
+	if err := r.policies(ctx, files); err != nil {
+		return err
+	}
+	r.facade.Swap(snapshot)
+	closeReplaced(old, snapshot)
+	return nil
+}
+
+// ask has run reload, and returns its error.
+func (r *reloader) ask(ctx context.Context) error {
+	done := make(chan error, 1)
+	select {
+	case r.requests <- done:
+		return <-done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run reloads at SIGHUP, when asked, and when a file changes, one after the
+// other, until ctx ends.
+func (r *reloader) run(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return err
+	}
+	defer watcher.Close()
+	for _, folder := range []string{r.folders.Routes, r.folders.Transforms, r.folders.Policies} {
+		if err := watcher.Add(folder); err != nil {
+			return err
+		}
+	}
+	quiet := time.NewTimer(time.Hour)
+	quiet.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			_ = r.reload(ctx) // it has logged what was wrong
+		case done := <-r.requests:
+			done <- r.reload(ctx)
+		case event := <-watcher.Events:
+			if !event.Has(fsnotify.Chmod) || event.Op != fsnotify.Chmod {
+				quiet.Reset(settle)
+			}
+		case err := <-watcher.Errors:
+			r.log.Warn("watching the configuration failed; SIGHUP still reloads", "problem", err)
+		case <-quiet.C:
+			_ = r.reload(ctx) // it has logged what was wrong
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"fhirgate/facade"
+)
+
+// AdminSecretFile is the name of the file in the data folder that holds the
+// secret of the admin API.
+const AdminSecretFile = "admin-secret"
+
+// adminSecret returns the secret of the admin API, made at the first start.
+func adminSecret(dataDir string) (string, error) {
+	data, err := makeOnce(filepath.Join(dataDir, AdminSecretFile), func() ([]byte, error) { return []byte(rand.Text() + "\n"), nil })
+	return strings.TrimSpace(string(data)), err
+}
+
+// newSealer returns a sealer with the keys of a JWK set file, which is made
+// with one key at the first start. To rotate, put a new key first and drop an
+// old one when a day has passed.
+func newSealer(path string) (*facade.Sealer, error) {
+	data, err := makeOnce(path, func() ([]byte, error) { return json.Marshal(newLinkKeys()) })
+	if err != nil {
+		return nil, err
+	}
+	var keys jose.JSONWebKeySet
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return nil, fmt.Errorf("%s: is not a JWK set", path)
+	}
+	sealer, err := facade.NewSealer(keys)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return sealer, nil
+}
+
+func newLinkKeys() jose.JSONWebKeySet {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{
+		Key:       secret,
+		KeyID:     time.Now().UTC().Format("2006-01-02"),
+		Algorithm: string(jose.DIRECT),
+		Use:       "enc",
+	}}}
+}
+
+// makeOnce returns the content of a private file, which it makes when it is not
+// there yet. A file that others may read is refused.
+func makeOnce(path string, content func() ([]byte, error)) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s: others may read it: chmod it to 0600", path)
+	}
+	if err == nil {
+		return os.ReadFile(path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	data, err := content()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	return data, os.WriteFile(path, data, 0o600)
+}
