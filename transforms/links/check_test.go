@@ -78,7 +78,7 @@ func rewrite(t *testing.T, src string, m *Map) (string, error) {
 		}
 	}
 	same(everyByte(len(src))...)
-	step := 1 + len(src)*len(src)/(8<<20) // every byte of all but long texts
+	step := 1 + len(src)*len(src)/(1<<20) // every byte of all but long texts
 	for cut := step; cut < len(src); cut += step {
 		same(cut)
 	}

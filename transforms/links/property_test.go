@@ -155,9 +155,18 @@ func TestLongText(t *testing.T) {
 			b.WriteString([]string{" ", `\"`, `\\`, `\n`}[random.IntN(4)])
 		}
 		text := `{"text":{"div":"` + b.String() + `"}}`
-		out, err := rewrite(t, strings.ReplaceAll(text, "\x01", hospital), toGateway())
+		src, want := strings.ReplaceAll(text, "\x01", hospital), strings.ReplaceAll(text, "\x01", gateway)
+		out, err := Rewrite(nil, []byte(src), toGateway())
 		require.NoError(t, err)
-		require.Equal(t, strings.ReplaceAll(text, "\x01", gateway), out)
+		require.Equal(t, want, string(out))
+		for cut := range uint64(40) {
+			out, err := pieces(src, toGateway(), someBytes(len(src), seed*40+cut)...)
+			require.NoError(t, err)
+			require.Equal(t, want, out)
+		}
+		cut, err := pieces(src, toGateway(), everyByte(len(src))...)
+		require.NoError(t, err)
+		require.Equal(t, want, cut)
 	}
 }
 
