@@ -1,0 +1,147 @@
+package transforms
+
+import (
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fhirgate/fhir"
+	"fhirgate/internal/strict"
+)
+
+// file is the form of a vendor file.
+type file struct {
+	Version int        `yaml:"version"` // of the format; 1
+	Vendor  string     `yaml:"vendor"`  // equals the file name
+	Request []fileRule `yaml:"request"` // rules for requests, applied in this order
+}
+
+// fileRule is the form of a rule.
+type fileRule struct {
+	Name string   `yaml:"name"` // for people: errors and `fhirgate route` show it
+	When fileWhen `yaml:"when"` // default: every call
+	Do   []step   `yaml:"do"`   // operations, applied in this order
+}
+
+// fileWhen is the form of a rule's condition. All that is given must hold.
+type fileWhen struct {
+	Type        words `yaml:"type"`        // default: any, or none
+	Interaction words `yaml:"interaction"` // default: any
+}
+
+const testSuffix = "_test.yaml"
+
+var vendorPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Load reads every vendor file of dir in fsys: *.yaml, but not *_test.yaml.
+// The map's keys are the vendors' names; it is empty when there is no file.
+// When anything is wrong the error is a strict.Problems that lists all
+// mistakes of all files.
+func Load(fsys fs.FS, dir string) (map[string]*Vendor, error) {
+	vendors := make(map[string]*Vendor)
+	problems := strict.Each(fsys, dir, "*.yaml", func(name string, data []byte) strict.Problems {
+		if strings.HasSuffix(name, testSuffix) {
+			return nil
+		}
+		vendor, found := Parse(name, data)
+		vendors[vendor.Name] = vendor
+		return found
+	})
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return vendors, nil
+}
+
+// Parse reads one vendor file. name is its path: the vendor must be its last
+// element without ".yaml".
+func Parse(name string, data []byte) (*Vendor, strict.Problems) {
+	var f file
+	doc := strict.Decode(name, data, &f)
+	vendor := &Vendor{Name: f.Vendor, File: name}
+	if len(doc.Problems()) > 0 && f.Version == 0 && f.Vendor == "" {
+		return vendor, doc.Problems() // not readable at all: more would be noise
+	}
+	c := compiler{doc: doc, vendor: vendor, decoded: len(doc.Problems()) == 0}
+	c.file(&f, strings.TrimSuffix(path.Base(name), ".yaml"))
+	return vendor, doc.Problems()
+}
+
+// compiler checks a decoded file and makes its rules.
+type compiler struct {
+	doc     *strict.Document
+	vendor  *Vendor
+	decoded bool // decoding found no mistake
+}
+
+func (c *compiler) file(f *file, fileName string) {
+	if f.Version != 1 {
+		c.doc.Fail("version", "must be 1")
+	}
+	switch {
+	case !vendorPattern.MatchString(f.Vendor):
+		c.doc.Fail("vendor", "must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit")
+	case f.Vendor != fileName:
+		c.doc.Fail("vendor", "must equal the file name, %q", fileName)
+	}
+	if c.decoded && len(f.Request) == 0 {
+		c.doc.Fail("request", "holds no rule")
+	}
+	for i := range f.Request {
+		c.rule(&f.Request[i], "request."+strconv.Itoa(i))
+	}
+}
+
+func (c *compiler) rule(f *fileRule, place string) {
+	switch {
+	case f.Name == "":
+		c.doc.Fail(place+".name", "is missing: it is what an error shows to the caller")
+	case len(f.Name) > 120 || strings.ContainsAny(f.Name, "\r\n\t"):
+		c.doc.Fail(place+".name", "must be one line of at most 120 bytes")
+	case slices.Contains(c.vendor.Rules(), f.Name):
+		c.doc.Fail(place+".name", "another rule has this name")
+	}
+	r := rule{name: f.Name, types: f.When.Type}
+	c.given(place+".when.type", f.When.Type)
+	for _, typ := range f.When.Type {
+		if !fhir.IsResourceType(typ) {
+			c.doc.Fail(place+".when.type", "%q is not a resource type of R4 (names are case-sensitive)", typ)
+		}
+	}
+	c.given(place+".when.interaction", f.When.Interaction)
+	for _, word := range f.When.Interaction {
+		if !slices.Contains(interactions, word) {
+			c.doc.Fail(place+".when.interaction", "%s", strict.Unknown("interaction", word, interactions))
+		}
+		r.interactions = append(r.interactions, fhir.Interaction(word))
+	}
+	if c.decoded && len(f.Do) == 0 {
+		c.doc.Fail(place+".do", "holds no operation")
+	}
+	for i := range f.Do {
+		if operation := c.step(&f.Do[i], place+".do."+strconv.Itoa(i)); operation != nil {
+			r.operations = append(r.operations, operation)
+			c.reads(f.Name, operation)
+		}
+	}
+	c.vendor.rules = append(c.vendor.rules, r)
+}
+
+// given refuses a condition that is written without a word.
+func (c *compiler) given(place string, words words) {
+	if c.decoded && c.doc.Has(place) && len(words) == 0 {
+		c.doc.Fail(place, "is empty: leave it out to mean any")
+	}
+}
+
+// interactions are the words that a rule may name.
+var interactions = func() []string {
+	var words []string
+	for _, interaction := range slices.Concat(fhir.TypeInteractions, fhir.SystemInteractions, []fhir.Interaction{fhir.Capabilities, fhir.Operation}) {
+		words = append(words, string(interaction))
+	}
+	return words
+}()

@@ -1,0 +1,128 @@
+package transforms
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+const good = `version: 1
+vendor: acme
+request:
+  - name: small pages
+    when: {type: Patient, interaction: [search-type]}
+    do:
+      - param.cap: {name: _count, max: 100}
+      - param.default: {name: site, value: {var: site}}
+      - param.rename: {from: subject, to: patient}
+      - param.requireAny: [patient, "name,birthdate"]
+      - header.set: {name: Accept, value: text/plain}
+`
+
+func TestAGoodFileIsRead(t *testing.T) {
+	vendor, problems := Parse("transforms/acme.yaml", []byte(good))
+	require.Empty(t, problems)
+	require.Equal(t, "acme", vendor.Name)
+	require.Equal(t, []string{"small pages"}, vendor.Rules())
+}
+
+// TestEachMistakeIsNamedWithItsPlace changes one thing of a good file at a time.
+func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"version":            {"version: 1", "version: 2", "1:10: version: must be 1"},
+		"vendor not file":    {"vendor: acme", "vendor: emca", `2:9: vendor: must equal the file name, "acme"`},
+		"vendor form":        {"vendor: acme", "vendor: Acme!", "2:9: vendor: must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit"},
+		"response is later":  {"request:", "response: []\nrequest:", `3:1: unknown key "response"; allowed are request, vendor, version`},
+		"no rule":            {good[strings.Index(good, "request:"):], "", "1:1: request: holds no rule"},
+		"no name":            {"name: small pages", "name: ''", "4:11: request.0.name: is missing"},
+		"name of two lines":  {"name: small pages", `name: "a\nb"`, "4:11: request.0.name: must be one line of at most 120 bytes"},
+		"name twice":         {"version: 1", "version: 1\n# two rules", "13:11: request.1.name: another rule has this name"},
+		"type":               {"type: Patient", "type: patient", `5:18: request.0.when.type: "patient" is not a resource type of R4 (names are case-sensitive)`},
+		"type empty":         {"type: Patient", "type: []", "5:18: request.0.when.type: is empty: leave it out to mean any"},
+		"type null":          {"type: Patient", "type: ", "5:18: request.0.when.type: is empty: leave it out to mean any"},
+		"type form":          {"type: Patient", "type: {a: b}", "5:18: request.0.when.type: must be a word or a list of words"},
+		"interaction":        {"search-type", "search-typ", `5:40: request.0.when.interaction: unknown interaction "search-typ"; did you mean "search-type"?`},
+		"condition":          {"when: {", "when: {method: GET, ", `5:12: request.0.when: unknown key "method"; allowed are interaction, type`},
+		"operation":          {"param.cap", "param.cpa", `7:9: request.0.do.0: unknown key "param.cpa"; did you mean "param.cap"?`},
+		"two in one":         {"- param.cap: {name: _count, max: 100}\n      - param.default", "- param.cap: {name: _count, max: 100}\n        param.default", "7:9: request.0.do.0: holds param.cap and param.default: give each operation an item of its own"},
+		"none in one":        {"param.cap: {name: _count, max: 100}", "{}", "7:9: request.0.do.0: holds no operation"},
+		"operation null":     {"param.cap: {name: _count, max: 100}", "param.cap:", "7:19: request.0.do.0.param.cap: says nothing"},
+		"key of operation":   {"max: 100", "maximum: 100", `7:35: request.0.do.0.param.cap: unknown key "maximum"; allowed are max, name`},
+		"max missing":        {", max: 100", "", "7:20: request.0.do.0.param.cap.max: must be a whole number of 1 or more"},
+		"max zero":           {"max: 100", "max: 0", "7:40: request.0.do.0.param.cap.max: must be a whole number of 1 or more"},
+		"max form":           {"max: 100", "max: -5", "7:40: request.0.do.0.param.cap.max: must be a whole number of 0 or more"},
+		"name with modifier": {"name: _count", "name: '_count:x'", "7:27: request.0.do.0.param.cap.name: must be the name of a parameter without its modifier"},
+		"value missing":      {", value: {var: site}", "", "8:24: request.0.do.1.param.default.value: must be a text or {var: name}, and not empty"},
+		"value form":         {"{var: site}", "{env: site}", "8:44: request.0.do.1.param.default.value: must be a text or {var: name}"},
+		"rename to itself":   {"to: patient", "to: subject", "9:43: request.0.do.2.param.rename.to: is the same as from"},
+		"list for names":     {`[patient, "name,birthdate"]`, "patient", "10:27: request.0.do.3.param.requireAny: must be a list"},
+		"no names":           {`[patient, "name,birthdate"]`, "[]", "10:27: request.0.do.3.param.requireAny: names no parameter"},
+		"combination":        {`name,birthdate`, "name,,birthdate", "10:37: request.0.do.3.param.requireAny.1: must be the name of a parameter"},
+		"reserved header":    {"name: Accept", "name: authorization", "11:28: request.0.do.4.header.set.name: Authorization is set by the gateway itself"},
+		"header name":        {"name: Accept", "name: 'A ccept'", "11:28: request.0.do.4.header.set.name: must be the name of a header"},
+		"header value":       {"text/plain", `"a\nb"`, "11:43: request.0.do.4.header.set.value: cannot be the value of a header"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := strings.Replace(good, tc.old, tc.new, 1)
+			require.NotEqual(t, good, changed)
+			if name == "name twice" {
+				changed += changed[strings.Index(changed, "  - name:"):]
+			}
+			_, problems := Parse("transforms/acme.yaml", []byte(changed))
+			require.NotEmpty(t, problems)
+			require.Contains(t, problems.Error(), "transforms/acme.yaml:"+tc.want)
+		})
+	}
+}
+
+func TestLoadReportsAllFilesAtOnce(t *testing.T) {
+	fsys := fstest.MapFS{
+		"transforms/a.yaml":      {Data: []byte("version: 1\nvendor: b\n")},
+		"transforms/b.yaml":      {Data: []byte("version: 1\nvendor: b\ncolour: red\n")},
+		"transforms/b_test.yaml": {Data: []byte("anything")},
+	}
+	_, err := Load(fsys, "transforms")
+	require.ErrorContains(t, err, `transforms/a.yaml:2:9: vendor: must equal the file name, "a"`)
+	require.ErrorContains(t, err, "transforms/a.yaml:1:1: request: holds no rule")
+	require.ErrorContains(t, err, `transforms/b.yaml:3:1: unknown key "colour"`)
+}
+
+func TestNoVendorFileIsNoMistake(t *testing.T) {
+	vendors, err := Load(fstest.MapFS{}, "transforms")
+	require.NoError(t, err)
+	require.Empty(t, vendors)
+}
+
+func TestCheckVarsNamesWhatARouteLacks(t *testing.T) {
+	const reads = `version: 1
+vendor: acme
+request:
+  - name: site and client
+    do:
+      - param.set: {name: site, value: {var: site}}
+      - header.set: {name: Client-Id, value: {var: client}}
+      - param.add: {name: kind, value: 7}
+`
+	vendor, problems := Parse("acme.yaml", []byte(reads))
+	require.Empty(t, problems)
+	require.Empty(t, vendor.CheckVars(map[string]string{"site": "a\nb", "client": "c"}))
+	require.Equal(t, []string{
+		`client cannot be the value of a header: rule "site and client" of vendor acme makes it one`,
+		`site is missing: rule "site and client" of vendor acme reads it`,
+	}, vendor.CheckVars(map[string]string{"client": "a\nb"}))
+	require.Empty(t, (*Vendor)(nil).CheckVars(nil))
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("version: 1\nvendor: acme\nrequest:\n  - do: [{param.cap: }, {header.set: [1]}, 3]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		vendor, problems := Parse("acme.yaml", data)
+		if len(problems) == 0 {
+			require.Equal(t, "acme", vendor.Name)
+			require.NotEmpty(t, vendor.Rules())
+		}
+	})
+}
