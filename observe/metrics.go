@@ -54,13 +54,14 @@ func NewMetrics(version string) *Metrics {
 			Name: "fhirgate_config_reloads_total", Help: "Reloads of routes, transforms and policies by outcome.",
 		}, []string{"outcome"}),
 		reloaded: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "fhirgate_config_last_reload_successful", Help: "1 when the last reload was taken, 0 when the old configuration was kept.",
+			Name: "fhirgate_config_last_reload_successful", Help: "1 when the configuration on disk is the one in force, 0 when a reload was refused.",
 		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "fhirgate_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
+	m.reloaded.Set(1)
 	m.registry.MustRegister(m.requests, m.gateway, m.upstream, m.aborted, m.inFlight, m.reloads, m.reloaded, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
