@@ -87,7 +87,7 @@ func requestHeader(c *call) http.Header {
 		}
 	}
 	out["Accept"] = jsonAccept
-	if c.req.Type == "Binary" && c.req.Interaction == fhir.Read {
+	if c.req.Type == "Binary" && (c.req.Interaction == fhir.Read || c.req.Interaction == fhir.VRead) {
 		if accept := c.r.Header["Accept"]; len(accept) > 0 {
 			out["Accept"] = accept
 		}

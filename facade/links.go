@@ -103,11 +103,12 @@ func (f *Facade) requestLinks(c *call) *links.Map {
 	sealed := h.public + "/" + fhir.SealedSegment
 	return &links.Map{
 		Prefixes: []links.Prefix{{From: sealed}, {From: h.public, To: h.Route.Upstream.BaseURL}},
-		Other: func(_ links.Kind, locator string) (string, error) {
+		Other: func(kind links.Kind, locator string) (string, error) {
 			if token, ok := below(sealed, locator); ok {
 				return f.unseal(c, token)
 			}
-			if h.foreign(locator) {
+			// What an entry asks for is looked at with the entry (adaptEntry).
+			if kind != links.KindRequest && h.foreign(locator) {
 				return "", errForeign()
 			}
 			return locator, nil

@@ -189,7 +189,7 @@ func (f *Facade) streamJSON(c *call, h head) error {
 	out := &heldWriter{}
 	w := links.NewWriter(out, m)
 	_, err := w.Write(h.bytes)
-	for signed := (*links.SignedError)(nil); errors.As(err, &signed); {
+	for signed := (*links.SignedError)(nil); errors.As(err, &signed) && len(m.Frozen) < maxSigned; {
 		m.Frozen = append(m.Frozen, signed.Offset)
 		out.held.Reset()
 		w = links.NewWriter(out, m)
@@ -211,6 +211,10 @@ func (f *Facade) streamJSON(c *call, h head) error {
 	}
 	return nil
 }
+
+// maxSigned is the number of signed Bundles within one streamed answer up to
+// which it is begun again to leave them unchanged.
+const maxSigned = 16
 
 // heldWriter keeps what is written until sendTo gives it somewhere to go.
 type heldWriter struct {
