@@ -6,6 +6,8 @@ import (
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/internal/strict"
 )
 
 const good = `version: 1
@@ -75,6 +77,27 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 			require.Contains(t, problems.Error(), "transforms/acme.yaml:"+tc.want)
 		})
 	}
+}
+
+func TestAllMistakesOfAFileAreToldAtOnceAndEachOnce(t *testing.T) {
+	_, problems := Parse("acme.yaml", []byte(`version: 2
+vendor: acme
+request:
+  - name: a
+    when: {type: patient, interaction: serch-type}
+    do:
+      - param.cpa: {name: _count}
+      - param.drop: [a.b, c]
+      - header.set: {name: Host, value: x}
+`))
+	require.EqualError(t, problems.Err(), strings.Join([]string{
+		"acme.yaml:1:10: version: must be 1",
+		`acme.yaml:5:18: request.0.when.type: "patient" is not a resource type of R4 (names are case-sensitive)`,
+		`acme.yaml:5:40: request.0.when.interaction: ` + strict.Unknown("interaction", "serch-type", interactions),
+		`acme.yaml:7:9: request.0.do.0: unknown key "param.cpa"; did you mean "param.cap"?`,
+		"acme.yaml:8:22: request.0.do.1.param.drop.0: must be the name of a parameter without its modifier: letters, digits, '-' and '_'",
+		"acme.yaml:9:28: request.0.do.2.header.set.name: Host is set by the gateway itself",
+	}, "\n"))
 }
 
 func TestLoadReportsAllFilesAtOnce(t *testing.T) {

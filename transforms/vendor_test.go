@@ -70,6 +70,7 @@ func TestEachRefusal(t *testing.T) {
 		"no date":         {"param.dayRange: {name: date}", "date=secret", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
 		"no such day":     {"param.dayRange: {name: date}", "date=2026-02-29", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
 		"last day of all": {"param.dayRange: {name: date}", "date=9999-12-31", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
+		"year zero":       {"param.dayRange: {name: date}", "date=0000-06-01", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
 		"list of days":    {"param.dayRange: {name: date}", "date=2026-11-22,2026-11-23T00:00Z", "not-supported", "the hospital takes no list of days in the parameter date: ask for one day, or from one to another with ge and lt"},
 	} {
 		t.Run(name, func(t *testing.T) {
