@@ -124,7 +124,7 @@ func (c *compiler) rule(f *fileRule, place string) {
 	for i := range f.Do {
 		if operation := c.step(&f.Do[i], place+".do."+strconv.Itoa(i)); operation != nil {
 			r.operations = append(r.operations, operation)
-			c.reads(f.Name, operation)
+			c.reads(operation)
 		}
 	}
 	c.vendor.rules = append(c.vendor.rules, r)

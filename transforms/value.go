@@ -2,15 +2,11 @@ package transforms
 
 import (
 	"errors"
-	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 
-	"go.yaml.in/yaml/v3"
-	"golang.org/x/net/http/httpguts"
-
 	"fhirgate/fhir"
+	"go.yaml.in/yaml/v3"
 )
 
 // words is a word or a list of words.
@@ -55,43 +51,32 @@ func (v value) of(vars map[string]string) (string, *fhir.Error) {
 	if v.name == "" {
 		return v.text, nil
 	}
-	text, ok := vars[v.name]
-	if !ok {
+	text := vars[v.name]
+	if text == "" {
 		return "", fhir.NewError(http.StatusInternalServerError, fhir.IssueException, "the route has no var "+v.name)
 	}
 	return text, nil
 }
 
 // reads notes the var that an operation reads.
-func (c *compiler) reads(rule string, o operation) {
-	reader, ok := o.(interface{ reads() string })
-	if !ok || reader.reads() == "" {
-		return
+func (c *compiler) reads(o operation) {
+	if reader, ok := o.(interface{ reads() string }); ok && reader.reads() != "" {
+		c.vendor.vars = append(c.vendor.vars, reader.reads())
 	}
-	_, header := o.(*headerSet)
-	c.vendor.reads = append(c.vendor.reads, reading{rule: rule, name: reader.reads(), header: header})
 }
 
-// CheckVars returns what is wrong with a route's vars for this vendor, one
-// text a var, sorted by the var's name: a var that a rule reads and the route
-// lacks, or one that cannot be a header's value. The texts hold no value.
+// CheckVars returns the names of the vars that the rules read and a route
+// lacks, or leaves empty; sorted, each once.
 func (v *Vendor) CheckVars(vars map[string]string) []string {
 	if v == nil {
 		return nil
 	}
-	wrong := make(map[string]string)
-	for _, read := range v.reads {
-		text, ok := vars[read.name]
-		switch {
-		case !ok || text == "":
-			wrong[read.name] = fmt.Sprintf("%s is missing: rule %q of vendor %s reads it", read.name, read.rule, v.Name)
-		case read.header && !httpguts.ValidHeaderFieldValue(text):
-			wrong[read.name] = fmt.Sprintf("%s cannot be the value of a header: rule %q of vendor %s makes it one", read.name, read.rule, v.Name)
+	var missing []string
+	for _, name := range v.vars {
+		if vars[name] == "" {
+			missing = append(missing, name)
 		}
 	}
-	var texts []string
-	for _, name := range slices.Sorted(maps.Keys(wrong)) {
-		texts = append(texts, wrong[name])
-	}
-	return texts
+	slices.Sort(missing)
+	return slices.Compact(missing)
 }

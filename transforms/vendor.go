@@ -20,7 +20,7 @@ type Vendor struct {
 	File string // where it was read from
 
 	rules []rule
-	reads []reading
+	vars  []string // names of the vars that rules read
 }
 
 // Call is what rules may know of a request besides its query and headers.
@@ -37,13 +37,6 @@ type rule struct {
 	types        []string           // empty = any
 	interactions []fhir.Interaction // empty = any
 	operations   []operation
-}
-
-// reading says that a rule reads a var of the route.
-type reading struct {
-	rule   string
-	name   string // of the var
-	header bool   // the var's value goes into a header
 }
 
 // request is a call on its way through the rules that match it.
