@@ -5,8 +5,9 @@ import (
 	"net/http"
 	"slices"
 
-	"fhirgate/fhir"
 	"go.yaml.in/yaml/v3"
+
+	"fhirgate/fhir"
 )
 
 // words is a word or a list of words.
