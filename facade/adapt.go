@@ -48,11 +48,12 @@ func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 	if c.sealed != nil {
 		return url.Parse(c.sealed.URL)
 	}
-	query, err := c.adaptQuery(c.r.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	if !c.req.FormSearch { // its parameters are in the body
+	var query string
+	if !c.req.FormSearch { // whose parameters all go into the body
+		var err error
+		if query, err = c.adaptQuery(c.r.URL.RawQuery); err != nil {
+			return nil, err
+		}
 		if query, err = c.applyRules(query, header); err != nil {
 			return nil, err
 		}

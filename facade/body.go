@@ -176,12 +176,14 @@ func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
 	return adapted, nil
 }
 
-// adaptForm maps the parameters of a POST _search.
+// adaptForm maps the parameters of a POST _search. Those of its URL count too
+// (https://hl7.org/fhir/R4/http.html#search); they go into the body as well.
 func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
-	if format, ok := queryValue(string(body), "_format"); ok && !jsonFormats[strings.ToLower(strings.ReplaceAll(format, " ", "+"))] {
+	form := string(body)
+	if format, ok := queryValue(form, "_format"); ok && !jsonFormats[strings.ToLower(strings.ReplaceAll(format, " ", "+"))] {
 		return nil, notAcceptable("_format")
 	}
-	query, err := c.adaptQuery(string(body))
+	query, err := c.adaptQuery(strings.Trim(c.r.URL.RawQuery+"&"+form, "&"))
 	if err != nil {
 		return nil, err
 	}

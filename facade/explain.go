@@ -88,6 +88,9 @@ func refusalLine(err error) string {
 
 // rulesCall is what the vendor's rules see of a call.
 func (c *call) rulesCall() transforms.Call {
-	route := c.hospital.Route
-	return transforms.Call{Type: c.req.Type, Interaction: c.req.Interaction, Vars: route.Vars, Zone: route.Location}
+	route, interaction := c.hospital.Route, c.req.Interaction
+	if c.req.Conditional {
+		interaction = interaction.Conditional()
+	}
+	return transforms.Call{Type: c.req.Type, Interaction: interaction, Vars: route.Vars, Zone: route.Location}
 }

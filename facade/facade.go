@@ -112,7 +112,7 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{
 		w:        &answerWriter{ResponseWriter: w},
 		r:        r,
-		id:       requestID(r),
+		id:       RequestID(r),
 		began:    time.Now(),
 		snapshot: f.snapshot.Load(),
 	}
@@ -120,6 +120,7 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer end()
 	defer f.release(c)
 	w.Header().Set("X-Request-Id", c.id)
+	c.pace()
 
 	c.err = f.handle(c)
 	if c.err != nil && !c.w.begun {
@@ -210,9 +211,9 @@ func (f *Facade) record(c *call) {
 	f.metrics.Record(&line)
 }
 
-// requestID returns the caller's X-Request-Id when it is a plain token, and
+// RequestID returns the caller's X-Request-Id when it is a plain token, and
 // else a new one.
-func requestID(r *http.Request) string {
+func RequestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
 	if id != "" && len(id) <= 64 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" {
 		return id
@@ -227,6 +228,8 @@ type answerWriter struct {
 	refused bool // the answer is the gateway's own refusal
 	status  int
 	written int64
+
+	deadline func(time.Time) error // sets the connection's write deadline
 }
 
 func (w *answerWriter) WriteHeader(status int) {
@@ -238,6 +241,7 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	if !w.begun {
 		w.WriteHeader(http.StatusOK)
 	}
+	_ = w.deadline(time.Now().Add(clientPause)) // a server without deadlines has none to keep
 	n, err := w.ResponseWriter.Write(p)
 	w.written += int64(n)
 	return n, err

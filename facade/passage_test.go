@@ -70,6 +70,12 @@ func TestALifeAtHarbor(t *testing.T) {
 	form := b.call("POST", "/fhir/harbor/Patient/_search", "_count=3", "Content-Type", "application/x-www-form-urlencoded")
 	require.Equal(t, 200, form.StatusCode)
 	require.Len(t, gjson.GetBytes(form.body, "entry").Array(), 3)
+
+	both := b.call("POST", "/fhir/harbor/Patient/_search?_count=2", "_id=100001,100002,100003", "Content-Type", "application/x-www-form-urlencoded")
+	require.Equal(t, 200, both.StatusCode)
+	require.Len(t, gjson.GetBytes(both.body, "entry").Array(), 2, "the parameters of the URL count too")
+	calls := b.hospitals.Harbor.Calls()
+	require.Empty(t, calls[len(calls)-1].Query)
 }
 
 // pages follows next links to the end and returns the ids of all matches.

@@ -16,6 +16,7 @@ type IssueCode string
 const (
 	IssueInvalid      IssueCode = "invalid"
 	IssueStructure    IssueCode = "structure"
+	IssueRequired     IssueCode = "required"
 	IssueValue        IssueCode = "value"
 	IssueSecurity     IssueCode = "security"
 	IssueLogin        IssueCode = "login"

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"fhirgate/facade"
 	"fhirgate/gateway/engine"
 	"fhirgate/gateway/keys"
@@ -104,6 +106,7 @@ func (s *server) configure() error {
 		return err
 	}
 	s.log = slog.New(slog.NewJSONHandler(s.options.Log, &slog.HandlerOptions{Level: level}))
+	redis.SetLogger(redisLog{s.log})
 	s.metrics = observe.NewMetrics(s.options.Version)
 	if err := os.MkdirAll(s.config.Settings.DataDir, 0o700); err != nil {
 		return err
@@ -139,6 +142,15 @@ func (s *server) openStore(ctx context.Context) error {
 		s.config.UseStorage(engine.Storage{Addrs: []string{net.JoinHostPort(host, fmt.Sprint(port))}, Password: password})
 	}
 	return nil
+}
+
+// redisLog takes what the Redis client has to say into our log.
+type redisLog struct{ log *slog.Logger }
+
+// Printf logs what the client says: connections that failed, and their
+// addresses.
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.WarnContext(ctx, "the Redis client reports", "text", fmt.Sprintf(format, v...))
 }
 
 func redisConfig(s engine.Storage) *store.Config {
@@ -196,7 +208,7 @@ func (s *server) start(ctx context.Context) error {
 	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }}
 	if s.engine, err = engine.Start(ctx, engine.Options{
 		Config:   s.config,
-		Handlers: engine.Handlers{FHIR: s.facade, Root: root},
+		Handlers: engine.Handlers{FHIR: s.facade, Root: root, Refuse: refuse},
 		Policies: s.files.tykPolicies(),
 		Chain:    s.options.Chain,
 		Log:      s.log,

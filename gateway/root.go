@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"net/http"
+	"time"
 
+	"fhirgate/facade"
 	"fhirgate/fhir"
 )
 
@@ -22,8 +24,31 @@ func (h *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		plain(w, http.StatusServiceUnavailable, "not ready: starting or draining\n")
 	default:
-		fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "nothing is here; FHIR endpoints are at /fhir/{hospital}").Write(w, "")
+		refuseWith(w, r, fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "nothing is here; FHIR endpoints are at /fhir/{hospital}"))
 	}
+}
+
+// refuse answers where neither the facade nor root could: the engine refused
+// the request, or a handler failed before it wrote anything.
+func refuse(w http.ResponseWriter, r *http.Request, status int) {
+	refusal := fhir.NewError(status, fhir.IssueException, "the gateway failed; the request id finds the cause in its log")
+	switch status {
+	case http.StatusUnauthorized:
+		refusal = fhir.NewError(status, fhir.IssueLogin, "the engine refused the call's key").With("WWW-Authenticate", `Bearer realm="fhirgate"`)
+	case http.StatusForbidden:
+		refusal = fhir.NewError(status, fhir.IssueForbidden, "the engine refused the call")
+	case http.StatusNotFound:
+		refusal = fhir.NewError(status, fhir.IssueNotFound, "nothing is here; FHIR endpoints are at /fhir/{hospital}")
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		refusal = fhir.NewError(status, fhir.IssueTransient, "the engine cannot take the call now").After(time.Second)
+	}
+	refuseWith(w, r, refusal)
+}
+
+func refuseWith(w http.ResponseWriter, r *http.Request, refusal *fhir.Error) {
+	id := facade.RequestID(r)
+	w.Header().Set("X-Request-Id", id)
+	refusal.Write(w, id)
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

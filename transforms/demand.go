@@ -31,13 +31,10 @@ func (o *requireAny) apply(r *request) (bool, *fhir.Error) {
 			return true, nil
 		}
 	}
-	return true, fhir.NewError(http.StatusBadRequest, issueRequired,
+	return true, fhir.NewError(http.StatusBadRequest, fhir.IssueRequired,
 		"the hospital takes this call only with one of these parameters: "+strings.ReplaceAll(strings.Join(*o, "; "), ",", " and "))
 }
 
-// issueRequired says that something required is missing
-// (https://hl7.org/fhir/R4/valueset-issue-type.html).
-const issueRequired fhir.IssueCode = "required"
 
 func (r *request) hasAll(combination string) bool {
 	for name := range strings.SplitSeq(combination, ",") {

@@ -214,7 +214,7 @@ func (d *Document) list(path string, node *yaml.Node, out reflect.Value) {
 func fieldByKey(out reflect.Value, key string) (reflect.Value, bool) {
 	t := out.Type()
 	for i := range t.NumField() {
-		if keyOf(t.Field(i)) == key {
+		if key != "" && keyOf(t.Field(i)) == key {
 			return out.Field(i), true
 		}
 	}

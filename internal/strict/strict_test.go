@@ -18,6 +18,7 @@ type file struct {
 	Kinds   map[string][]string `yaml:"kinds"`
 	Pointer *nested             `yaml:"pointer"`
 	Secret  Secret              `yaml:"secret"`
+	Hidden  string              `yaml:"-"`
 }
 
 type nested struct {
@@ -34,6 +35,7 @@ func TestDecodeTellsEveryMistakeWithItsPlace(t *testing.T) {
 		"empty":           {"", []string{"f.yaml:1:1: the file is empty"}},
 		"syntax":          {"name: a\nport: [1\n", []string{"f.yaml:1:1: did not find expected ',' or ']'"}},
 		"unknown key":     {"name: a\nprot: 1\n", []string{`f.yaml:2:1: unknown key "prot"; did you mean "port"?`}},
+		"empty key":       {"\"\": x\n", []string{`f.yaml:1:1: unknown key ""; allowed are kinds, name, nested, pointer, port, secret, wait`}},
 		"far from known":  {"zzzzzz: 1\n", []string{`f.yaml:1:1: unknown key "zzzzzz"; allowed are kinds, name, nested, pointer, port, secret, wait`}},
 		"twice":           {"name: a\nname: b\n", []string{`f.yaml:2:1: the key "name" is given twice`}},
 		"all at once":     {"port: x\nwait: soon\nnested: {on: 3, of: 1}\n", []string{"f.yaml:1:7: port: must be a whole number", `f.yaml:2:7: wait: must be a duration such as "500ms", "30s" or "5m"`, "f.yaml:3:14: nested.on: must be true or false", `f.yaml:3:17: nested: unknown key "of"; did you mean "on"?`}},
