@@ -23,6 +23,10 @@ that runs on this machine. A secret is shown once, when it is made.`,
   fhirgate keys list
   fhirgate keys rotate key_abc --grace 24h
   fhirgate keys revoke key_abc`,
+		// Without a run of its own, cobra would take a misspelt subcommand for a
+		// call for help and exit with 0.
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().Bool("json", false, "print JSON")
 	cmd.PersistentFlags().Bool("demo", false, "the keys of a gateway that runs with --demo")

@@ -1,0 +1,53 @@
+package test
+
+import (
+	"bufio"
+	"net"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+// redisPassword is what every Redis of these tests asks for.
+const redisPassword = "a-password-of-the-tests"
+
+// redisServer is a real redis-server, alone on a free port.
+type redisServer struct {
+	addr   string
+	client *redis.Client
+}
+
+func startRedis(t *testing.T) *redisServer {
+	t.Helper()
+	s := &redisServer{addr: freeAddress(t)}
+	_, port, err := net.SplitHostPort(s.addr)
+	require.NoError(t, err)
+	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--requirepass", redisPassword,
+		"--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start(), "redis-server must be installed (Debian: apt-get install redis-server)")
+	go func() { // Redis blocks when nobody reads its log
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+		}
+	}()
+	s.client = redis.NewClient(&redis.Options{Addr: s.addr, Password: redisPassword})
+	t.Cleanup(func() {
+		_ = s.client.Close()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+	})
+	require.Eventually(t, func() bool { return s.client.Ping(t.Context()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
+	return s
+}
+
+// storage is the section of tyk.conf that leads to this Redis.
+func (s *redisServer) storage() map[string]any {
+	host, text, _ := net.SplitHostPort(s.addr) // an address of freeAddress
+	port, _ := strconv.Atoi(text)
+	return map[string]any{"type": "redis", "host": host, "port": port, "password": redisPassword}
+}
