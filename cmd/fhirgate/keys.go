@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"text/tabwriter"
 	"time"
 
@@ -36,7 +38,11 @@ that runs on this machine. A secret is shown once, when it is made.`,
 
 func adminClient(cmd *cobra.Command) (*gateway.AdminClient, error) {
 	demo, _ := cmd.Flags().GetBool("demo") // the flag exists on the parent
-	return gateway.NewAdminClient(configFile(cmd), demo)
+	client, err := gateway.NewAdminClient(configFile(cmd), demo)
+	if errors.Is(err, fs.ErrNotExist) && !demo {
+		return nil, fmt.Errorf("%w; for a gateway that runs as a demo, add --demo", err)
+	}
+	return client, err
 }
 
 func newKeysCreate() *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,7 @@ URL at the gateway.`,
 			if err != nil {
 				return err
 			}
-			explanation, err := checked.Explain(args[0], args[1], plan)
+			explanation, err := checked.Explain(strings.ToUpper(args[0]), args[1], plan)
 			if err != nil {
 				return err
 			}

@@ -19,7 +19,10 @@ func newServe() *cobra.Command {
 SIGHUP, and any change of a file in routes/, transforms/ or policies/, reloads
 them: all are checked first, and on a mistake the ones in force stay.
 
-The log and the access log go to standard error as JSON lines.`,
+The log and the access log go to standard error as JSON lines.
+
+With --demo the hospitals are simulated and everything is kept in data/demo, so
+that no real key or file is touched; tyk.conf may be missing.`,
 		Example: `  fhirgate serve --demo 2>demo.log
   fhirgate serve -c /etc/fhirgate/tyk.conf`,
 		Args: cobra.NoArgs,
