@@ -33,9 +33,20 @@ run: build ## build, then serve three simulated hospitals
 test: build ## run all tests
 	$(GOTEST) ./...
 
+BENCH_SECONDS ?= 4
+BENCH_ROUNDS  ?= 5
+
 .PHONY: bench
-bench: build ## measure
-	$(GOTEST) -run '^$$' -bench . ./...
+bench: build ## measure beside Tyk, nginx and others (BENCH_SECONDS, BENCH_ROUNDS; BENCH="-write bench/results.md")
+	$(GOBUILD) -ldflags "-s -w" -o bin/bench-tyk ./bench/tyk
+	go build -o bin/bench ./bench
+	bin/bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) $(BENCH)
+
+.PHONY: profile
+profile: build ## write CPU and allocation profiles of the benchmark's calls to bin/profiles
+	$(GOBUILD) -o bin/bench-profile ./bench/profile
+	go build -o bin/bench ./bench
+	bin/bench -seconds 10 -profile bin/profiles
 
 .PHONY: check
 check: plugin $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, race detector
