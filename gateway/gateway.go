@@ -135,7 +135,7 @@ func (s *server) openStore(ctx context.Context) error {
 	}
 	s.closes(s.store.Close)
 	for _, warning := range s.store.Warnings() {
-		s.log.Warn(warning)
+		s.log.Warn("the store's settings put something at risk", "warning", warning)
 	}
 	if s.store.Embedded() {
 		host, port, password := s.store.Addr()

@@ -110,12 +110,13 @@ func (h hapi) sort(found []version, by, typ string) {
 	}
 	keys := make(map[int]string, len(found))
 	for _, v := range found {
-		for _, element := range elementsOf(v.raw, p.paths) {
-			keys[v.seq] = strings.ToLower(element.String())
-			if at, isDate := spanOf(element, h.options.TimeZone); p.kind == kindDate && isDate {
-				keys[v.seq] = at.low.UTC().Format(time.RFC3339Nano)
-			}
-			break
+		elements := elementsOf(v.raw, p.paths)
+		if len(elements) == 0 {
+			continue
+		}
+		keys[v.seq] = strings.ToLower(elements[0].String())
+		if at, isDate := spanOf(elements[0], h.options.TimeZone); p.kind == kindDate && isDate {
+			keys[v.seq] = at.low.UTC().Format(time.RFC3339Nano)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b version) int {

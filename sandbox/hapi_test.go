@@ -225,8 +225,10 @@ func TestHAPIBatch(t *testing.T) {
 	require.Equal(t, "Patient/b-1/_history/1", got.get("entry.3.response.location").Str)
 	stored, _ := h.Resource("Patient", id)
 	require.False(t, gjson.GetBytes(stored, "active").Bool())
-	for _, bad := range []string{`{"resourceType":"Bundle","type":"collection"}`, `{"resourceType":"Patient"}`, `{`,
-		`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Nonsense/1"}}]}`} {
+	for _, bad := range []string{
+		`{"resourceType":"Bundle","type":"collection"}`, `{"resourceType":"Patient"}`, `{`,
+		`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Nonsense/1"}}]}`,
+	} {
 		require.Equal(t, 400, call(t, http.MethodPost, h.BaseURL(), bad, "Content-Type", fhirJSON).status, bad)
 	}
 }

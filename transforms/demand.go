@@ -35,7 +35,6 @@ func (o *requireAny) apply(r *request) (bool, *fhir.Error) {
 		"the hospital takes this call only with one of these parameters: "+strings.ReplaceAll(strings.Join(*o, "; "), ",", " and "))
 }
 
-
 func (r *request) hasAll(combination string) bool {
 	for name := range strings.SplitSeq(combination, ",") {
 		if !r.params.has(name) {

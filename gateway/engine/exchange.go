@@ -55,15 +55,16 @@ func (x *exchange) serve(handler http.Handler, r *http.Request) {
 		// Tyk must find no body to read on, whatever it does afterwards.
 		r.Body, r.ContentLength = http.NoBody, 0
 		value := recover()
+		abort := isAbort(value)
 		switch {
 		case value == nil && x.answer.wrote:
 			x.state = answered
-		case value == http.ErrAbortHandler, value != nil && x.answer.wrote:
+		case abort, value != nil && x.answer.wrote:
 			x.state = aborted
 		default:
 			x.state = failed
 		}
-		if value != nil && value != http.ErrAbortHandler {
+		if value != nil && !abort {
 			x.log.Error("a handler panicked", "cause", panicCause(value), "stack", string(debug.Stack()))
 		}
 	}()
@@ -137,3 +138,10 @@ func (a *answer) Flush() { _ = a.FlushError() }
 
 // Unwrap returns net/http's writer (http.ResponseController).
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// isAbort reports whether a panic's value asks for the connection to be broken
+// off.
+func isAbort(value any) bool {
+	err, ok := value.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}

@@ -21,8 +21,9 @@ func onlySection(data []byte, name string) []byte {
 		}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	for token, err := decoder.Token(); err == nil && decoder.More(); {
+	for _, err := decoder.Token(); err == nil && decoder.More(); {
 		var value json.RawMessage
+		var token json.Token
 		if token, err = decoder.Token(); err == nil {
 			err = decoder.Decode(&value)
 		}

@@ -68,7 +68,7 @@ func (l *tykLog) Fire(entry *logrus.Entry) error {
 		level = slog.LevelInfo
 	}
 	message, _, _ := strings.Cut(entry.Message, "\n")
-	l.out.LogAttrs(context.Background(), level, message, attrs...)
+	l.out.LogAttrs(context.Background(), level, message, attrs...) //nolint:sloglint // the message is Tyk's
 	return nil
 }
 

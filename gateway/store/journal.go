@@ -167,7 +167,7 @@ func (j *journal) run() {
 	for {
 		select {
 		case <-j.wake:
-			j.commit(nil)
+			_ = j.commit(nil) // those who wait for the batch get the error
 		case <-j.flush.C:
 			j.flushCounters()
 		case <-j.stop:
@@ -185,7 +185,7 @@ func (j *journal) run() {
 func (j *journal) flushCounters() {
 	for more := true; more && j.failure() == nil; {
 		more = j.source.takeCounters(chunkKeys)
-		j.commit(nil)
+		_ = j.commit(nil) // nobody waits for counters; the journal has failed
 	}
 }
 

@@ -194,8 +194,11 @@ func TestRisksOfARealRedis(t *testing.T) {
 		{"keeps nothing", []string{`save ""`}, []string{"loses every key"}},
 		{"snapshots only", []string{"save 60 1"}, []string{"since the last snapshot"}},
 		{"may not ask CONFIG", []string{"user default on nopass ~* &* +@all -config", "appendonly yes"}, nil},
-		{"may not ask CONFIG, keeps little", []string{"user default on nopass ~* &* +@all -config", "maxmemory 10mb", "maxmemory-policy volatile-ttl"},
-			[]string{"volatile-ttl may evict", "since the last snapshot"}},
+		{
+			"may not ask CONFIG, keeps little",
+			[]string{"user default on nopass ~* &* +@all -config", "maxmemory 10mb", "maxmemory-policy volatile-ttl"},
+			[]string{"volatile-ttl may evict", "since the last snapshot"},
+		},
 		{"may ask nothing", []string{"user default on nopass ~* &* +@all -config -info"}, []string{"unchecked"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -24,17 +24,27 @@ func TestSigned(t *testing.T) {
 		{`{"entry":[{"fullUrl":"{H}/P/1"}],"resourceType":"B\u0075ndle",` + signature + `}`, ``},
 		{`{"link":[{"url":"{H}?p=2","relation":"next"}],"resourceType":"Bundle",` + signature + `}`, ``},
 		{`{"link":{"resourceType":"Bundle","url":"{H}?p=2","signature":1,"relation":"next"}}`, ``},
-		{`{"link":[{"url":"{H}?p=2","a":{"resourceType":"Bundle","b":{"reference":"{H}/P/1"},` + signature + `},"relation":"next"}]}`,
-			`{"link":[{"url":"sealed","a":{"resourceType":"Bundle","b":{"reference":"{H}/P/1"},` + signature + `},"relation":"next"}]}`},
-		{`{"entry":[{"fullUrl":"{H}/B/1","resource":{"resourceType":"Bundle","entry":[{"fullUrl":"{H}/P/1"}],` + signature + `}},{"fullUrl":"{H}/B/2"}]}`,
-			`{"entry":[{"fullUrl":"{G}/B/1","resource":{"resourceType":"Bundle","entry":[{"fullUrl":"{H}/P/1"}],` + signature + `}},{"fullUrl":"{G}/B/2"}]}`},
+		{
+			`{"link":[{"url":"{H}?p=2","a":{"resourceType":"Bundle","b":{"reference":"{H}/P/1"},` + signature + `},"relation":"next"}]}`,
+			`{"link":[{"url":"sealed","a":{"resourceType":"Bundle","b":{"reference":"{H}/P/1"},` + signature + `},"relation":"next"}]}`,
+		},
+		{
+			`{"entry":[{"fullUrl":"{H}/B/1","resource":{"resourceType":"Bundle","entry":[{"fullUrl":"{H}/P/1"}],` + signature + `}},{"fullUrl":"{H}/B/2"}]}`,
+			`{"entry":[{"fullUrl":"{G}/B/1","resource":{"resourceType":"Bundle","entry":[{"fullUrl":"{H}/P/1"}],` + signature + `}},{"fullUrl":"{G}/B/2"}]}`,
+		},
 		{`{"entry":[{"resource":{"entry":[{"fullUrl":"{H}/P/1"}],` + signature + `}}],"a":{"reference":"{H}/P/1"},"resourceType":"Bundle",` + signature + `}`, ``},
-		{`{"resourceType":"Provenance","target":[{"reference":"{H}/P/1"}],"signature":[{"who":{"reference":"{H}/P/2"}}]}`,
-			`{"resourceType":"Provenance","target":[{"reference":"{G}/P/1"}],"signature":[{"who":{"reference":"{G}/P/2"}}]}`},
-		{`{"signature":[{"who":{"reference":"{H}/P/2"}}],"target":[{"reference":"{H}/P/1"}],"resourceType":"Provenance"}`,
-			`{"signature":[{"who":{"reference":"{G}/P/2"}}],"target":[{"reference":"{G}/P/1"}],"resourceType":"Provenance"}`},
-		{`{"resourceType":"List","entry":[{"item":{"reference":"{H}/P/1"}}],"signature":1}`,
-			`{"resourceType":"List","entry":[{"item":{"reference":"{G}/P/1"}}],"signature":1}`},
+		{
+			`{"resourceType":"Provenance","target":[{"reference":"{H}/P/1"}],"signature":[{"who":{"reference":"{H}/P/2"}}]}`,
+			`{"resourceType":"Provenance","target":[{"reference":"{G}/P/1"}],"signature":[{"who":{"reference":"{G}/P/2"}}]}`,
+		},
+		{
+			`{"signature":[{"who":{"reference":"{H}/P/2"}}],"target":[{"reference":"{H}/P/1"}],"resourceType":"Provenance"}`,
+			`{"signature":[{"who":{"reference":"{G}/P/2"}}],"target":[{"reference":"{G}/P/1"}],"resourceType":"Provenance"}`,
+		},
+		{
+			`{"resourceType":"List","entry":[{"item":{"reference":"{H}/P/1"}}],"signature":1}`,
+			`{"resourceType":"List","entry":[{"item":{"reference":"{G}/P/1"}}],"signature":1}`,
+		},
 	} {
 		if c.out == "" {
 			c.out = c.in
