@@ -6,9 +6,9 @@ GOTEST  := go test -trimpath -tags "$(TAGS)"
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TOOLS   := $(CURDIR)/.tools
 
-# Everything but Tyk's own wrapper can be tested with the race detector without
-# compiling Tyk a second time.
-RACE_PACKAGES = $(shell go list ./... | grep -v -e /gateway/engine -e /cmd/)
+# What does not import Tyk: its race-built compile alone would take ten minutes.
+RACE_PACKAGES = ./facade/... ./fhir/... ./gateway/limiter/... ./gateway/store/... ./internal/... ./observe/... \
+	./policies/... ./routes/... ./sandbox/... ./transforms/... ./upstream/...
 
 .DEFAULT_GOAL := help
 
