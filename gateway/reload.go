@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +17,7 @@ import (
 	"fhirgate/facade"
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
+	"fhirgate/policies"
 )
 
 // settle is how long files must be quiet before a change is read: editors and
@@ -37,6 +40,9 @@ type reloader struct {
 // configuration in force stays, and the error says where each mistake is.
 func (r *reloader) reload(ctx context.Context) error {
 	err := r.try(ctx)
+	if err != nil && ctx.Err() != nil {
+		return err // the gateway is being stopped, which is no fault of the files
+	}
 	r.metrics.Reloaded(err == nil)
 	var problems strict.Problems
 	switch {
@@ -63,13 +69,19 @@ func (r *reloader) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.policies(ctx, files); err != nil {
-		return err
+	if !maps.EqualFunc(old.Plans, snapshot.Plans, samePlan) {
+		if err := r.policies(ctx, files); err != nil {
+			return err
+		}
 	}
 	r.facade.Swap(snapshot)
 	closeReplaced(old, snapshot)
 	return nil
 }
+
+// samePlan reports whether Tyk would see the same policy. Telling Tyk takes more
+// than a second, so it is not told of new hospitals.
+func samePlan(a, b *policies.Plan) bool { return bytes.Equal(a.Raw, b.Raw) }
 
 // ask has run reload, and returns its error.
 func (r *reloader) ask(ctx context.Context) error {

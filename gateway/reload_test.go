@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"fhirgate/facade"
+	"fhirgate/internal/strict"
+	"fhirgate/observe"
+)
+
+const planFile = `{"id": "day", "active": true, "rate": 10,
+  "access_rights": {"fhir": {"api_id": "fhir", "api_name": "fhir", "versions": ["Default"]}},
+  "meta_data": {"fhirgate": {"hospitals": ["*"], "environments": ["sandbox"]}}}`
+
+const routeFile = `version: 1
+id: bay
+environment: sandbox
+upstream: {base_url: "https://bay.example/fhir"}
+interactions: {Patient: [read]}
+`
+
+const vendorFile = `version: 1
+vendor: unused
+request: [{name: pages, when: {interaction: search-type}, do: [{param.cap: {name: _count, max: 9}}]}]
+`
+
+// newReloader returns a reloader of a folder with a hospital and a plan, and
+// counts how often it tells Tyk of the plans.
+func newReloader(t *testing.T) (r *reloader, files fstest.MapFS, told *int) {
+	t.Helper()
+	files = fstest.MapFS{
+		"routes/bay.yaml":        {Data: []byte(routeFile)},
+		"policies/day.json":      {Data: []byte(planFile)},
+		"transforms/unused.yaml": {Data: []byte(vendorFile)},
+	}
+	told = new(int)
+	r = &reloader{
+		fsys: files, folders: Folders{Routes: "routes", Transforms: "transforms", Policies: "policies"},
+		publicURL: "https://fhir.example", metrics: observe.NewMetrics("test"), log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		policies: func(ctx context.Context, _ *Files) error { *told++; return ctx.Err() },
+	}
+	read, err := ReadFiles(files, r.folders)
+	require.NoError(t, err)
+	snapshot, err := read.Snapshot(r.publicURL, nil)
+	require.NoError(t, err)
+	r.facade = facade.New(snapshot, facade.Options{})
+	return r, files, told
+}
+
+func TestReloadTellsTykOfChangedPlansOnly(t *testing.T) {
+	r, files, told := newReloader(t)
+	require.NoError(t, r.reload(t.Context()))
+	require.Zero(t, *told, "nothing has changed")
+
+	files["routes/cove.yaml"] = &fstest.MapFile{Data: []byte("id: cove" + routeFile[len("version: 1\nid: bay"):] + "version: 1\n")}
+	require.NoError(t, r.reload(t.Context()))
+	require.Zero(t, *told, "a new hospital is no matter of Tyk's")
+	require.Contains(t, r.facade.Snapshot().Hospitals, "cove")
+
+	files["policies/day.json"] = &fstest.MapFile{Data: append([]byte(planFile), '\n')}
+	require.NoError(t, r.reload(t.Context()))
+	require.Equal(t, 1, *told, "a plan has changed")
+
+	delete(files, "routes/bay.yaml")
+	files["policies/bad.json"] = &fstest.MapFile{Data: []byte("{")}
+	var problems strict.Problems
+	require.ErrorAs(t, r.reload(t.Context()), &problems)
+	require.Contains(t, r.facade.Snapshot().Hospitals, "bay", "the old configuration stays as a whole")
+	require.Equal(t, 1, *told)
+}
