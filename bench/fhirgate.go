@@ -14,14 +14,15 @@ import (
 	"fhirgate"
 )
 
-// fhirgateChain returns what starts fhirgate with a chain of the engine.
-func (b *bench) fhirgateChain(chain string, realRedis bool) func(context.Context, string) (*row, error) {
+// fhirgate returns what starts the fhirgate of a folder with a chain of the
+// engine.
+func (b *bench) fhirgate(bin, chain string, realRedis bool) func(context.Context, string) (*row, error) {
 	return func(ctx context.Context, name string) (*row, error) {
 		i, err := b.install(ctx, []string{"harbor"}, realRedis)
 		if err != nil {
 			return nil, err
 		}
-		if err := i.start(ctx, "--chain", chain); err != nil {
+		if err := i.startBinary(ctx, filepath.Join(bin, "fhirgate"), "serve", "-c", i.dir+"/tyk.conf", "--chain", chain); err != nil {
 			return nil, err
 		}
 		key, err := i.createKey(ctx)
@@ -106,8 +107,8 @@ func (i *installation) base(hospital string) string {
 }
 
 // start starts the installation's fhirgate and waits until it is ready.
-func (i *installation) start(ctx context.Context, args ...string) error {
-	return i.startBinary(ctx, append([]string{filepath.Join(i.bench.bin, "fhirgate"), "serve", "-c", i.dir + "/tyk.conf"}, args...)...)
+func (i *installation) start(ctx context.Context) error {
+	return i.startBinary(ctx, filepath.Join(i.bench.bin, "fhirgate"), "serve", "-c", i.dir+"/tyk.conf")
 }
 
 func (i *installation) startBinary(ctx context.Context, args ...string) error {

@@ -20,6 +20,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -29,7 +31,9 @@ type options struct {
 	seconds   int    // a row a round
 	rounds    int    // of each table
 	bin       string // folder of fhirgate, bench-tyk and bench-profile
-	only      string // run rows whose name contains this, too; "" = all
+	rows      string // names of the rows to run, joined by ";"; "" = all
+	tables    string // names of the tables to print, joined by ","
+	against   string // folder with another fhirgate to compare with; "" = none
 	write     string // file to write the tables to; "" = none
 	profile   string // folder to write profiles to, instead of measuring; "" = none
 	hospitals int    // of the table of many
@@ -50,7 +54,9 @@ func main() {
 	flag.IntVar(&o.seconds, "seconds", 4, "seconds a row a round")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each table")
 	flag.StringVar(&o.bin, "bin", "bin", "folder of the built binaries")
-	flag.StringVar(&o.only, "only", "", "leave out rows whose name does not contain this (rows that others are compared with stay)")
+	flag.StringVar(&o.rows, "rows", "", "run only these rows, joined by ;")
+	flag.StringVar(&o.tables, "tables", "read,searchset,start,many", "print only these tables, joined by commas")
+	flag.StringVar(&o.against, "against", "", "folder with another fhirgate, which becomes a row beside the one of -bin")
 	flag.StringVar(&o.write, "write", "", "write the tables to this file, too")
 	flag.StringVar(&o.profile, "profile", "", "write profiles of fhirgate to this folder instead of measuring")
 	flag.IntVar(&o.hospitals, "hospitals", 500, "hospitals of the table of many")
@@ -112,10 +118,20 @@ func run(ctx context.Context, o options) (err error) {
 	if err := b.compare(ctx); err != nil {
 		return err
 	}
-	if err := b.starts(ctx); err != nil {
-		return err
+	if b.wants("start") {
+		if err := b.starts(ctx); err != nil {
+			return err
+		}
 	}
-	return b.many(ctx)
+	if b.wants("many") {
+		return b.many(ctx)
+	}
+	return nil
+}
+
+// wants reports whether a table is to be printed.
+func (b *bench) wants(table string) bool {
+	return slices.Contains(strings.Split(b.tables, ","), table)
 }
 
 // describe says where and when the figures come from.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -33,16 +34,25 @@ const hospitalPath = "/fhir/harbor"
 
 // compare measures all rows on both kinds of answer.
 func (b *bench) compare(ctx context.Context) error {
-	rows, err := b.rows(ctx)
+	var loads []workload
+	for _, load := range workloads {
+		if b.wants(load.table) {
+			loads = append(loads, load)
+		}
+	}
+	if len(loads) == 0 {
+		return nil
+	}
+	rows, err := b.startRows(ctx)
 	if err != nil {
 		return err
 	}
-	for _, load := range workloads {
+	for _, load := range loads {
 		if err := b.verify(ctx, rows, load); err != nil {
 			return err
 		}
 	}
-	for _, load := range workloads {
+	for _, load := range loads {
 		results, err := b.measure(ctx, rows, load)
 		if err != nil {
 			return err
@@ -54,8 +64,8 @@ func (b *bench) compare(ctx context.Context) error {
 	return nil
 }
 
-// rows starts every row.
-func (b *bench) rows(ctx context.Context) ([]*row, error) {
+// startRows starts every row.
+func (b *bench) startRows(ctx context.Context) ([]*row, error) {
 	starts := []struct {
 		name  string
 		start func(context.Context, string) (*row, error)
@@ -65,15 +75,20 @@ func (b *bench) rows(ctx context.Context) ([]*row, error) {
 		{"keyless Tyk", b.keylessTyk},
 		{"keyed Tyk, key only", b.keyOnlyTyk},
 		{baseline, b.keyedTyk},
-		{"fhirgate", b.fhirgateChain("post", true)},
-		{"fhirgate, auth_check", b.fhirgateChain("auth_check", true)},
-		{"fhirgate, auth_key", b.fhirgateChain("auth_key", true)},
-		{"fhirgate, embedded store", b.fhirgateChain("post", false)},
+		{"fhirgate", b.fhirgate(b.bin, "post", true)},
+		{"fhirgate, pre", b.fhirgate(b.bin, "pre", true)},
+		{"fhirgate, auth_check", b.fhirgate(b.bin, "auth_check", true)},
+		{"fhirgate, auth_key", b.fhirgate(b.bin, "auth_key", true)},
+		{"fhirgate, embedded store", b.fhirgate(b.bin, "post", false)},
+		{"fhirgate of -against", b.fhirgate(b.against, "post", true)},
 		{"nginx + Lua", b.nginxLua},
 	}
 	var rows []*row
 	for _, s := range starts {
-		if s.name != baseline && !strings.Contains(s.name, b.only) {
+		if s.name == "fhirgate of -against" && b.against == "" {
+			continue
+		}
+		if b.options.rows != "" && !slices.Contains(strings.Split(b.options.rows, ";"), s.name) {
 			continue
 		}
 		r, err := s.start(ctx, s.name)

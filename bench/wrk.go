@@ -18,14 +18,15 @@ const connections = 32
 
 // workload is what is asked for again and again.
 type workload struct {
-	name string
-	path string  // below a row's base
-	bar  float64 // what fhirgate must reach of keyed Tyk; 0 = none
+	table string // name on the command line
+	name  string
+	path  string  // below a row's base
+	bar   float64 // what fhirgate must reach of keyed Tyk; 0 = none
 }
 
 var workloads = []workload{
-	{"Patient read, 3 KB", readPath, 1.4},
-	{"searchset of 20 entries, 23 KB", searchPath, 1.2},
+	{"read", "Patient read, 3 KB", readPath, 1.4},
+	{"searchset", "searchset of 20 entries, 23 KB", searchPath, 1.2},
 }
 
 // sample is one row in one round.
