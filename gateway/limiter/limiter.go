@@ -6,7 +6,6 @@ package limiter
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,10 +25,21 @@ var takeSource string
 var takeScript = redis.NewScript(takeSource)
 
 // Redis counts in a real Redis, by a script.
-type Redis struct{ client redis.UniversalClient }
+type Redis struct {
+	client redis.UniversalClient
+	shared *flights // nil = each call makes a round trip of its own
+}
 
-// NewRedis returns a limiter on client.
-func NewRedis(client redis.UniversalClient) *Redis { return &Redis{client: client} }
+// NewRedis returns a limiter on client. Calls that come at the same time share
+// a round trip, unless client is a cluster's: there a slow node would delay the
+// consumers of all others.
+func NewRedis(client redis.UniversalClient) *Redis {
+	l := &Redis{client: client}
+	if _, cluster := client.(*redis.ClusterClient); !cluster {
+		l.shared = &flights{client: client}
+	}
+	return l
+}
 
 // Take counts cost calls of consumer against plan, or none when they would
 // exceed it. A cost above the plan's burst or quota counts as all of it, so
@@ -38,22 +48,12 @@ func (l *Redis) Take(ctx context.Context, consumer string, plan *policies.Plan, 
 	if !counts(plan, cost) {
 		return facade.Verdict{Allowed: true}, nil
 	}
-	answer, err := takeScript.Run(ctx, l.client, keysOf(consumer),
-		cost, interval(plan), plan.Burst, plan.Quota, plan.QuotaPeriod.Milliseconds()).Int64Slice()
-	if err != nil {
-		return facade.Verdict{}, fmt.Errorf("rate limit: %w", err)
+	keys := keysOf(consumer)
+	args := []any{cost, interval(plan), plan.Burst, plan.Quota, plan.QuotaPeriod.Milliseconds()}
+	if l.shared != nil {
+		return l.shared.take(ctx, keys, args...)
 	}
-	if len(answer) != 6 {
-		return facade.Verdict{}, fmt.Errorf("rate limit: %d values instead of 6", len(answer))
-	}
-	return facade.Verdict{
-		Allowed:    answer[0] == 1,
-		Quota:      answer[1] == 1,
-		Limit:      answer[2],
-		Remaining:  answer[3],
-		Reset:      microseconds(answer[4]),
-		RetryAfter: microseconds(answer[5]),
-	}, nil
+	return verdictOf(takeScript.Run(ctx, l.client, keys, args...))
 }
 
 // counts reports whether there is anything to count.
