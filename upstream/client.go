@@ -99,7 +99,8 @@ func (c *Client) CheckLogin(ctx context.Context) error {
 // Do sends r with the hospital's credential and fixed headers, and returns its
 // answer whatever the status. Redirects are answers too. When the hospital says
 // 401 to a token, one fresh token is fetched and r is sent once more, if it has
-// no body or a GetBody.
+// no body or a GetBody. Otherwise the 401 is the answer, and the next call
+// fetches the fresh token.
 //
 // Errors are *fhir.Error: 502 when the hospital cannot be reached or logged
 // in to, 504 when it is too slow. When r's context ends its error is returned.
@@ -114,8 +115,12 @@ func (c *Client) Do(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := c.send(r, authorization)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !c.login.renewable() || !replayable(r) {
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !c.login.renewable() {
 		return resp, err
+	}
+	if !replayable(r) {
+		c.login.forget(authorization)
+		return resp, nil
 	}
 	_ = resp.Body.Close() // its 401 is of no further use
 	if authorization, err = c.login.authorization(r.Context(), authorization); err != nil {
@@ -144,7 +149,9 @@ func (c *Client) send(r *http.Request, authorization string) (*http.Response, er
 		cancel(nil)
 		return nil, failure(r.Context(), err)
 	}
-	resp.Body = &idleBody{ReadCloser: resp.Body, timer: time.AfterFunc(c.idle, func() { cancel(errIdle) }), idle: c.idle, ctx: ctx, cancel: cancel}
+	timer := time.AfterFunc(c.idle, func() { cancel(errIdle) })
+	timer.Stop()
+	resp.Body = &idleBody{ReadCloser: resp.Body, timer: timer, idle: c.idle, ctx: ctx, cancel: cancel}
 	return resp, nil
 }
 
@@ -160,24 +167,16 @@ func failure(ctx context.Context, err error) error {
 	case errors.As(err, &fhirErr):
 		return fhirErr
 	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return fhir.NewError(http.StatusGatewayTimeout, fhir.IssueTimeout, "the hospital did not answer in time").Because(withoutURL(err))
+		return fhir.NewError(http.StatusGatewayTimeout, fhir.IssueTimeout, "the hospital did not answer in time").Because(tell(err))
 	default:
-		return fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the hospital could not be reached, or broke the connection off before it answered").Because(withoutURL(err))
+		return fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the hospital could not be reached, or broke the connection off before it answered").Because(tell(err))
 	}
-}
-
-// withoutURL strips *url.Error, whose text holds the whole URL.
-func withoutURL(err error) error {
-	var urlErr *url.Error
-	if errors.As(err, &urlErr) {
-		return urlErr.Err
-	}
-	return err
 }
 
 var errIdle = errors.New("the hospital stayed silent in the middle of its answer")
 
-// idleBody is an answer's body that fails when nothing comes for too long.
+// idleBody is an answer's body that fails when nothing comes for too long. The
+// time runs during a Read only: a caller may take its time between two.
 type idleBody struct {
 	io.ReadCloser
 	timer  *time.Timer
@@ -186,14 +185,20 @@ type idleBody struct {
 	cancel context.CancelCauseFunc
 }
 
-// Read reads the next piece and starts the idle time again.
+// Read reads the next piece within the idle time. Its errors have a text for
+// the log.
 func (b *idleBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.idle)
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), errIdle) {
-		err = errIdle
+	b.timer.Stop()
+	switch {
+	case err == nil || err == io.EOF: //nolint:errorlint // only a bare EOF is the end
+		return n, err
+	case errors.Is(context.Cause(b.ctx), errIdle):
+		return n, errIdle
+	default:
+		return n, tell(err)
 	}
-	return n, err
 }
 
 // Close releases the connection.

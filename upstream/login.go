@@ -34,6 +34,8 @@ type login interface {
 	authorization(ctx context.Context, stale string) (string, error)
 	// renewable reports whether a refused value can be replaced by a fresh one.
 	renewable() bool
+	// forget makes the next call fetch a fresh value, when stale is the current.
+	forget(stale string)
 }
 
 // fixedLogin is a login that never changes.
@@ -42,6 +44,8 @@ type fixedLogin string
 func (f fixedLogin) authorization(context.Context, string) (string, error) { return string(f), nil }
 
 func (f fixedLogin) renewable() bool { return false }
+
+func (f fixedLogin) forget(string) {}
 
 func newLogin(auth Auth, base *url.URL, transport http.RoundTripper) (login, error) {
 	switch auth.Kind {

@@ -8,10 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/sync/singleflight"
 
 	"fhirgate/fhir"
@@ -25,6 +27,8 @@ const (
 	// lifeWithoutExpiry is assumed when a token answer has no expires_in,
 	// which RFC 6749 section 5.1 only recommends.
 	lifeWithoutExpiry = time.Minute
+	// maxLife bounds what an expires_in may promise.
+	maxLife = 24 * time.Hour
 )
 
 // tokenLogin obtains access tokens by the client credentials grant and keeps
@@ -64,6 +68,14 @@ func newTokenLogin(auth Auth, base *url.URL, transport http.RoundTripper) (*toke
 
 func (t *tokenLogin) renewable() bool { return true }
 
+func (t *tokenLogin) forget(stale string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == stale {
+		t.until = time.Time{}
+	}
+}
+
 func (t *tokenLogin) authorization(ctx context.Context, stale string) (string, error) {
 	t.mu.Lock()
 	current, usable := t.current, time.Now().Before(t.until)
@@ -89,26 +101,43 @@ func (t *tokenLogin) refresh(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	answer, err := t.request(ctx)
-	if err != nil {
-		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the gateway could not log in to the hospital").Because(withoutURL(err))
-	}
-	life := time.Duration(answer.ExpiresIn) * time.Second
-	if life <= 0 {
-		life = lifeWithoutExpiry
-	}
-	value := "Bearer " + answer.AccessToken
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current, t.until = value, time.Now().Add(life-min(refreshEarly, life/4))
-	return value, nil
+	if err != nil {
+		t.endpoint = "" // the hospital may have moved it
+		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the gateway could not log in to the hospital").Because(err)
+	}
+	life := answer.life()
+	t.current, t.until = "Bearer "+answer.AccessToken, time.Now().Add(life-min(refreshEarly, life/4))
+	return t.current, nil
 }
 
+// tokenAnswer is an answer of a token endpoint (RFC 6749 sections 5.1 and 5.2).
 type tokenAnswer struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"`
-	Scope       string `json:"scope"`
-	Error       string `json:"error"`
+	AccessToken string          `json:"access_token"`
+	TokenType   string          `json:"token_type"`
+	ExpiresIn   json.RawMessage `json:"expires_in"` // seconds; some servers write the number as a string
+	Error       string          `json:"error"`
+}
+
+// life returns how long the token works.
+func (a *tokenAnswer) life() time.Duration {
+	seconds, err := strconv.ParseFloat(strings.Trim(string(a.ExpiresIn), `"`), 64)
+	if err != nil || seconds <= 0 {
+		return lifeWithoutExpiry
+	}
+	return time.Duration(min(seconds, maxLife.Seconds()) * float64(time.Second))
+}
+
+// refusal returns the error code, when it is one of RFC 6749 section 5.2. Any
+// other text may hold what was sent.
+func (a *tokenAnswer) refusal() string {
+	switch a.Error {
+	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
+		return a.Error
+	default:
+		return "of its own"
+	}
 }
 
 func (t *tokenLogin) request(ctx context.Context) (tokenAnswer, error) {
@@ -142,11 +171,11 @@ func (t *tokenLogin) request(ctx context.Context) (tokenAnswer, error) {
 	case err != nil:
 		return answer, err
 	case status != http.StatusOK && answer.Error != "":
-		return answer, fmt.Errorf("the token endpoint answered %d with error %.60q", status, answer.Error)
+		return answer, fmt.Errorf("the token endpoint answered %d with the error %s", status, answer.refusal())
 	case status != http.StatusOK:
 		return answer, fmt.Errorf("the token endpoint answered %d", status)
-	case answer.AccessToken == "":
-		return answer, errors.New("the token endpoint's answer holds no access_token")
+	case answer.AccessToken == "" || !httpguts.ValidHeaderFieldValue(answer.AccessToken):
+		return answer, errors.New("the token endpoint's answer holds no usable access_token")
 	case !strings.EqualFold(answer.TokenType, "bearer"):
 		return answer, errors.New("the token endpoint's answer is not of token_type bearer")
 	}
@@ -191,17 +220,17 @@ func (t *tokenLogin) tokenURL(ctx context.Context) (string, error) {
 func (t *tokenLogin) call(ctx context.Context, method, place string, header http.Header, body io.Reader, out any) (int, error) {
 	r, err := http.NewRequestWithContext(ctx, method, place, body)
 	if err != nil {
-		return 0, withoutURL(err)
+		return 0, errors.New("the URL is not one of HTTP")
 	}
 	r.Header = header
 	resp, err := t.client.Do(r)
 	if err != nil {
-		return 0, withoutURL(err)
+		return 0, tell(err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, tokenMaxBytes))
 	if err != nil {
-		return resp.StatusCode, err
+		return resp.StatusCode, tell(err)
 	}
 	if err := json.Unmarshal(data, out); err != nil && resp.StatusCode == http.StatusOK {
 		return resp.StatusCode, errors.New("the answer is not JSON")
