@@ -44,6 +44,7 @@ type Options struct {
 // the drain ended before the last call.
 func Serve(ctx context.Context, o Options) (err error) {
 	began := time.Now()
+	tuneCollector()
 	s := &server{options: o, began: began}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.configure(); err != nil {
