@@ -8,6 +8,7 @@
 //	```output          what the block before must print; … stands for anything
 //	```yaml PATH       saved at PATH for the blocks below, and checked as what it is
 //	```yaml auth       checked as the upstream.auth of a hospital file
+//	```text greeting   what serve --demo prints
 //
 // All runnable blocks of a page share one shell and one demo of their own, with
 // GATEWAY and KEY set and fhirgate on the PATH.

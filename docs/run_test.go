@@ -49,6 +49,21 @@ func TestPages(t *testing.T) {
 	require.NotZero(t, ran, "no page has a block to run")
 }
 
+// TestGreeting compares what the first command prints with what README shows.
+func TestGreeting(t *testing.T) {
+	found, _ := blocks(t, "../README.md")
+	for _, b := range found {
+		if !b.is("text", "greeting") {
+			continue
+		}
+		gateway := startDemo(t, binary(t))
+		shown := strings.ReplaceAll(b.text, "http://localhost:8080", gateway.url)
+		require.Regexp(t, pattern(shown), strings.TrimLeft(gateway.greeting, "\n"))
+		return
+	}
+	t.Fatal("README does not show the greeting")
+}
+
 func runPage(t *testing.T, binary, page string, found []block) {
 	gateway := startDemo(t, binary)
 	shell := startShell(t, binary, gateway)
@@ -86,7 +101,7 @@ func binary(t *testing.T) string {
 }
 
 // demo is a running demo in a folder of its own that looks like the project's.
-type demo struct{ dir, url, key string }
+type demo struct{ dir, url, key, greeting string }
 
 var greetedKey = regexp.MustCompile(`Bearer (fg_\w+)`)
 
@@ -117,6 +132,7 @@ func startDemo(t *testing.T, binary string) *demo {
 	})
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
+		g.greeting += lines.Text() + "\n"
 		if found := greetedKey.FindStringSubmatch(lines.Text()); found != nil {
 			g.key = found[1]
 		}
