@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"fhirgate/fhir"
@@ -139,19 +140,14 @@ func replayable(r *http.Request) bool {
 }
 
 func (c *Client) send(r *http.Request, authorization string) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	sent := r.WithContext(ctx)
 	if authorization != "" {
-		sent.Header.Set("Authorization", authorization)
+		r.Header.Set("Authorization", authorization)
 	}
-	resp, err := c.transport.RoundTrip(sent)
+	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
-		cancel(nil)
 		return nil, failure(r.Context(), err)
 	}
-	timer := time.AfterFunc(c.idle, func() { cancel(errIdle) })
-	timer.Stop()
-	resp.Body = &idleBody{ReadCloser: resp.Body, timer: timer, idle: c.idle, ctx: ctx, cancel: cancel}
+	resp.Body = newIdleBody(resp.Body, c.idle)
 	return resp, nil
 }
 
@@ -179,10 +175,23 @@ var errIdle = errors.New("the hospital stayed silent in the middle of its answer
 // time runs during a Read only: a caller may take its time between two.
 type idleBody struct {
 	io.ReadCloser
-	timer  *time.Timer
-	idle   time.Duration
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	timer *time.Timer
+	idle  time.Duration
+	late  atomic.Bool // the time is over
+}
+
+func newIdleBody(body io.ReadCloser, idle time.Duration) *idleBody {
+	b := &idleBody{ReadCloser: body, idle: idle}
+	b.timer = time.AfterFunc(idle, b.giveUp)
+	b.timer.Stop()
+	return b
+}
+
+// giveUp ends a Read that waits: closing an answer's body in the middle closes
+// its connection or stream.
+func (b *idleBody) giveUp() {
+	b.late.Store(true)
+	_ = b.ReadCloser.Close() // the Read tells
 }
 
 // Read reads the next piece within the idle time. Its errors have a text for
@@ -194,7 +203,7 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil || err == io.EOF: //nolint:errorlint // only a bare EOF is the end
 		return n, err
-	case errors.Is(context.Cause(b.ctx), errIdle):
+	case b.late.Load():
 		return n, errIdle
 	default:
 		return n, tell(err)
@@ -204,7 +213,5 @@ func (b *idleBody) Read(p []byte) (int, error) {
 // Close releases the connection.
 func (b *idleBody) Close() error {
 	b.timer.Stop()
-	err := b.ReadCloser.Close()
-	b.cancel(nil)
-	return err
+	return b.ReadCloser.Close()
 }
