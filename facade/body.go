@@ -63,6 +63,9 @@ func (f *Facade) adaptBody(c *call) error {
 // "" for no body, or 415 when the interaction does not take what came.
 func contentType(c *call) (string, error) {
 	given, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if coding := c.r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return "", fhir.NewError(http.StatusUnsupportedMediaType, fhir.IssueNotSupported, "the body has a Content-Encoding: send it as it is")
+	}
 	isJSON := err == nil && (given == jsonType || given == "application/json" || given == "application/json+fhir")
 	refuse := func(wanted string) error {
 		return fhir.NewError(http.StatusUnsupportedMediaType, fhir.IssueNotSupported, "the Content-Type must be "+wanted)
@@ -256,5 +259,5 @@ func bodyError(err error) error {
 	if errors.As(err, &refusal) {
 		return refusal.At(place.Path)
 	}
-	return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "the body is not well-formed JSON: "+place.Err.Error()+", at byte "+strconv.FormatInt(place.Offset, 10)).At(place.Path)
+	return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "the body is "+place.Err.Error()+", at byte "+strconv.FormatInt(place.Offset, 10)).At(place.Path)
 }

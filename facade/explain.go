@@ -11,8 +11,9 @@ import (
 
 // Explain tells in lines for people where a call would go, with which plan and
 // vendor rules, and which stage would refuse it. Nothing is sent and nobody is
-// asked: the stages run as for a call, but for keys and limits.
-func Explain(s *Snapshot, r *http.Request, plan string) string {
+// asked: the stages run as for a call, but for keys and limits. passes is false
+// for a call that would be refused.
+func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes bool) {
 	var out strings.Builder
 	say := func(name, format string, args ...any) {
 		fmt.Fprintf(&out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
@@ -21,11 +22,11 @@ func Explain(s *Snapshot, r *http.Request, plan string) string {
 	f := &Facade{}
 	if err := f.identify(c); err != nil {
 		say("refused", "%s", refusalLine(err))
-		return out.String()
+		return out.String(), false
 	}
 	if c.hospital == nil {
 		say("refused", "404 not-found: there is no hospital of this id")
-		return out.String()
+		return out.String(), false
 	}
 	route := c.hospital.Route
 	say("hospital", "%s, %s (%s)", route.ID, route.Name, route.File)
@@ -34,7 +35,7 @@ func Explain(s *Snapshot, r *http.Request, plan string) string {
 		say("plan", "not asked for (--plan)")
 		if err := permitted(c.hospital, c.req); err != nil {
 			say("refused", "%s", refusalLine(err))
-			return out.String()
+			return out.String(), false
 		}
 	} else {
 		if p := s.Plans[plan]; p != nil {
@@ -42,7 +43,7 @@ func Explain(s *Snapshot, r *http.Request, plan string) string {
 		}
 		if err := f.authorise(c); err != nil {
 			say("refused", "%s", refusalLine(err))
-			return out.String()
+			return out.String(), false
 		}
 	}
 	header := requestHeader(c)
@@ -56,7 +57,7 @@ func Explain(s *Snapshot, r *http.Request, plan string) string {
 	}
 	if err != nil {
 		say("refused", "%s", refusalLine(err))
-		return out.String()
+		return out.String(), false
 	}
 	target := *c.hospital.base
 	if path := c.req.Path(); path != "" {
@@ -65,7 +66,7 @@ func Explain(s *Snapshot, r *http.Request, plan string) string {
 	target.RawQuery = query
 	say("goes to", "%s %s", r.Method, target.String())
 	say("logs in by", "%s", route.Upstream.Auth.Kind)
-	return out.String()
+	return out.String(), true
 }
 
 func describe(c *call) string {

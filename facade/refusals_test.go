@@ -61,6 +61,7 @@ func TestRefusals(t *testing.T) {
 		"XML by _format":         {path: "/fhir/harbor/Patient/1?_format=xml", status: 406, code: "not-supported"},
 		"JSON at weight 0":       {path: "/fhir/harbor/Patient/1", header: []string{"Accept", "application/fhir+json;q=0"}, status: 406, code: "not-supported"},
 		"XML body":               {method: "POST", path: "/fhir/harbor/Patient", body: "<Patient/>", header: []string{"Content-Type", "application/fhir+xml"}, status: 415, code: "not-supported"},
+		"compressed body":        {method: "POST", path: "/fhir/harbor/Patient", body: patient, header: []string{"Content-Encoding", "gzip"}, status: 415, code: "not-supported"},
 		"no content type":        {method: "POST", path: "/fhir/harbor/Patient", body: patient, header: []string{"Content-Type", ""}, status: 415, code: "not-supported"},
 		"patch as FHIRPath":      {method: "PATCH", path: "/fhir/harbor/Patient/1", body: `{"resourceType":"Parameters"}`, status: 415, code: "not-supported"},
 		"search form as JSON":    {method: "POST", path: "/fhir/harbor/Patient/_search", body: `{}`, status: 415, code: "not-supported"},

@@ -44,6 +44,12 @@ type IssuedKey struct {
 	Secret string `json:"secret"`
 }
 
+// Loaded answers a reload: how much is in force now.
+type Loaded struct {
+	Hospitals int `json:"hospitals"`
+	Plans     int `json:"plans"`
+}
+
 // Duration is a time.Duration that JSON writes as "24h0m0s".
 type Duration time.Duration
 
@@ -169,7 +175,7 @@ func (a *admin) reloadFiles(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	s := a.snapshot()
-	return http.StatusOK, map[string]int{"hospitals": len(s.Hospitals), "plans": len(s.Plans)}, nil
+	return http.StatusOK, Loaded{Hospitals: len(s.Hospitals), Plans: len(s.Plans)}, nil
 }
 
 func decode(r *http.Request, out any) error {

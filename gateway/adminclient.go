@@ -80,6 +80,11 @@ func (c *AdminClient) Revoke(ctx context.Context, id string) (*keys.Key, error) 
 	return ask[keys.Key](ctx, c, http.MethodDelete, "/admin/keys/"+url.PathEscape(id), nil)
 }
 
+// Reload has the gateway read its files again.
+func (c *AdminClient) Reload(ctx context.Context) (*Loaded, error) {
+	return ask[Loaded](ctx, c, http.MethodPost, "/admin/reload", nil)
+}
+
 // ask makes a call and decodes its answer. An OperationOutcome becomes an error
 // with its text.
 func ask[T any](ctx context.Context, c *AdminClient, method, path string, body any) (*T, error) {

@@ -24,11 +24,18 @@ type Checked struct {
 
 // Check reads tyk.conf and every hospital, vendor and plan file as serve would.
 // Its error is a strict.Problems with every mistake of every file, where the
-// files could be read.
-func Check(configFile string) (*Checked, error) {
-	config, err := engine.LoadConfig(configFile)
+// files could be read. demo means the files of a demo that was started here.
+func Check(configFile string, demo bool) (*Checked, error) {
+	load := engine.LoadConfig
+	if demo {
+		load = demoConfig
+	}
+	config, err := load(configFile)
 	if err != nil {
 		return nil, err
+	}
+	if demo {
+		useDemoFolders(&config.Settings)
 	}
 	files, err := ReadFiles(strict.Disk{}, foldersOf(config.Settings))
 	if err != nil {
@@ -107,11 +114,16 @@ func metadata(ctx context.Context, h *facade.Hospital) (string, error) {
 	return statement.FHIRVersion, nil
 }
 
-// Explain tells where a call would go and why; see facade.Explain.
-func (c *Checked) Explain(method, target, plan string) (string, error) {
+// Explain tells where a call would go and why, and whether it would get there;
+// see facade.Explain.
+func (c *Checked) Explain(method, target, plan string) (text string, passes bool, err error) {
+	if plan != "" && c.snapshot.Plans[plan] == nil {
+		return "", false, errors.New(strict.Unknown("plan", plan, sortedKeys(c.snapshot.Plans)))
+	}
 	r, err := http.NewRequest(method, target, nil)
 	if err != nil {
-		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "METHOD or URL is not one of HTTP")
+		return "", false, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "METHOD or URL is not one of HTTP")
 	}
-	return facade.Explain(c.snapshot, r, plan), nil
+	text, passes = facade.Explain(c.snapshot, r, plan)
+	return text, passes, nil
 }

@@ -65,12 +65,18 @@ func startDemo(settings *engine.Settings) (*demoHospitals, error) {
 	if err != nil {
 		return nil, err
 	}
+	useDemoFolders(settings)
+	return &demoHospitals{hospitals}, nil
+}
+
+// useDemoFolders points the settings at the demo's own folder.
+func useDemoFolders(settings *engine.Settings) {
+	dir := filepath.Join(settings.DataDir, demoDir)
 	settings.DataDir = dir
-	settings.Routes = hospitals.Routes
+	settings.Routes = filepath.Join(dir, "routes")
 	settings.Transforms = filepath.Join(dir, "transforms")
 	settings.Policies = filepath.Join(dir, "policies")
 	settings.LinkKeysFile = filepath.Join(dir, "link-keys")
-	return &demoHospitals{hospitals}, nil
 }
 
 // unpack writes the files of the binary that match pattern below dir.

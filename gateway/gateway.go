@@ -203,7 +203,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	listener, err := net.Listen("tcp", settings.AdminListen)
 	if err != nil {
-		return fmt.Errorf("the admin API: %w", err)
+		return fmt.Errorf("the admin API (fhirgate.admin_listen in tyk.conf): %w", err)
 	}
 	s.closes(func() error { _ = listener.Close(); return nil }) // closed by the server when that ran
 	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }}
@@ -265,6 +265,11 @@ func (s *server) run(ctx context.Context) error {
 // drain stops listening and lets calls in flight finish.
 func (s *server) drain() error {
 	limit := s.config.Settings.Drain
+	if delay := s.config.Settings.DrainDelay; delay > 0 {
+		s.engine.Drain()
+		s.log.Info("not ready any more: calls are still taken", "for", delay.String())
+		time.Sleep(delay)
+	}
 	s.log.Info("draining: calls in flight may finish", "within", limit.String())
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()

@@ -25,7 +25,6 @@ type file struct {
 	Per              float64           `yaml:"per"`
 	QuotaMax         int64             `yaml:"quota_max"`
 	QuotaRenewalRate int64             `yaml:"quota_renewal_rate"`
-	KeyExpiresIn     int64             `yaml:"key_expires_in"`
 	Tags             []string          `yaml:"tags"`
 	AccessRights     map[string]access `yaml:"access_rights"`
 	MetaData         struct {

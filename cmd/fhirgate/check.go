@@ -12,7 +12,7 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var live bool
+	var live, demo bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check all configuration, and with --live every hospital",
@@ -23,7 +23,7 @@ read its CapabilityStatement.`,
   fhirgate check --live -c /etc/fhirgate/tyk.conf`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			checked, err := gateway.Check(configFile(cmd))
+			checked, err := gateway.Check(configFile(cmd), demo)
 			if err != nil {
 				return err
 			}
@@ -39,6 +39,7 @@ read its CapabilityStatement.`,
 		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "log in to every hospital and read its metadata")
+	addDemoFlag(cmd, &demo)
 	return cmd
 }
 

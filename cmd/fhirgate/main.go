@@ -36,7 +36,7 @@ in transforms/, a plan a file in policies/; tyk.conf holds the rest.`,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringP("config", "c", "tyk.conf", "configuration file")
-	root.AddCommand(newServe(), newCheck(), newTest(), newRoute(), newKeys(), newSandbox(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newTest(), newRoute(), newKeys(), newReload(), newSandbox(), newVersion())
 	return root
 }
 
@@ -64,6 +64,12 @@ func plural(n int, one, many string) string {
 func configFile(cmd *cobra.Command) string {
 	file, _ := cmd.Flags().GetString("config") // the flag exists on the root
 	return file
+}
+
+// addDemoFlag adds the flag that means the files of a demo instead of an
+// installation's own.
+func addDemoFlag(cmd *cobra.Command, demo *bool) {
+	cmd.Flags().BoolVar(demo, "demo", false, "of a gateway that was started here with --demo")
 }
 
 // buildVersion returns the version set at build time, or the commit that the

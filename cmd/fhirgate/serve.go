@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,9 @@ that no real key or file is touched; tyk.conf may be missing.`,
   fhirgate serve -c /etc/fhirgate/tyk.conf`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(configFile(cmd)); demo && err != nil && cmd.Flags().Changed("config") {
+				return fmt.Errorf("the configuration file: %w", err)
+			}
 			return gateway.Serve(cmd.Context(), gateway.Options{
 				ConfigFile: configFile(cmd),
 				Demo:       demo,

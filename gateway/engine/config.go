@@ -27,17 +27,18 @@ type Config struct {
 // Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
 // working directory and are absolute once loaded.
 type Settings struct {
-	PublicURL      string        `yaml:"public_url"`      // what clients call the gateway, without the path; default: this host
-	DataDir        string        `yaml:"data_dir"`        // private files and the embedded store; default "data"
-	Routes         string        `yaml:"routes"`          // folder of hospitals; default "routes"
-	Transforms     string        `yaml:"transforms"`      // folder of vendor rules; default "transforms"
-	Policies       string        `yaml:"policies"`        // folder of plans; default "policies"
-	AdminListen    string        `yaml:"admin_listen"`    // host:port of the admin API; default "127.0.0.1:8081"
-	LogLevel       string        `yaml:"log_level"`       // debug, info, warn or error; default "info"
-	LinkKeysFile   string        `yaml:"link_keys_file"`  // keys that seal links; default "<data_dir>/link-keys"
-	TrustedProxies []string      `yaml:"trusted_proxies"` // networks whose X-Forwarded-For is believed; default none
-	DrainSeconds   int           `yaml:"drain_seconds"`   // how long requests in flight may take at a stop; default 30
-	Drain          time.Duration `yaml:"-"`               // DrainSeconds as a duration
+	PublicURL         string        `yaml:"public_url"`          // what clients call the gateway, without the path; default: this host
+	DataDir           string        `yaml:"data_dir"`            // private files and the embedded store; default "data"
+	Routes            string        `yaml:"routes"`              // folder of hospitals; default "routes"
+	Transforms        string        `yaml:"transforms"`          // folder of vendor rules; default "transforms"
+	Policies          string        `yaml:"policies"`            // folder of plans; default "policies"
+	AdminListen       string        `yaml:"admin_listen"`        // host:port of the admin API; default "127.0.0.1:8081"
+	LogLevel          string        `yaml:"log_level"`           // debug, info, warn or error; default "info"
+	LinkKeysFile      string        `yaml:"link_keys_file"`      // keys that seal links; default "<data_dir>/link-keys"
+	DrainDelaySeconds int           `yaml:"drain_delay_seconds"` // how long readiness is denied before the port closes; default 0
+	DrainSeconds      int           `yaml:"drain_seconds"`       // how long requests in flight may take at a stop; default 30
+	Drain             time.Duration `yaml:"-"`                   // DrainSeconds as a duration
+	DrainDelay        time.Duration `yaml:"-"`                   // DrainDelaySeconds as a duration
 }
 
 // LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
@@ -47,7 +48,7 @@ type Settings struct {
 func LoadConfig(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("engine: reading the configuration: %w", err)
+		return nil, fmt.Errorf("the configuration file: %w (name another with -c)", err)
 	}
 	return parseConfig(path, data)
 }
@@ -149,6 +150,7 @@ func (s *Settings) complete(path, localURL string) strict.Problems {
 		s.DrainSeconds = 30
 	}
 	s.Drain = time.Duration(s.DrainSeconds) * time.Second
+	s.DrainDelay = time.Duration(s.DrainDelaySeconds) * time.Second
 
 	var problems strict.Problems
 	fail := func(format string, args ...any) {
@@ -168,11 +170,8 @@ func (s *Settings) complete(path, localURL string) strict.Problems {
 	if s.DrainSeconds < 0 {
 		fail("drain_seconds: must be positive")
 	}
-	for _, network := range s.TrustedProxies {
-		if _, _, err := net.ParseCIDR(network); err != nil {
-			fail(`trusted_proxies: each must be a network, such as "10.0.0.0/8"`)
-			break
-		}
+	if s.DrainDelaySeconds < 0 {
+		fail("drain_delay_seconds: must not be negative")
 	}
 	return problems
 }

@@ -56,7 +56,7 @@ func TestMistakesHaveAPlace(t *testing.T) {
 		"debug lines of Tyk":    {`"log_level": "warn"`, `"log_level": "debug"`, "log_level: must be error, warn or info"},
 		"bad public url":        {`"http://localhost:8080"`, `"localhost:8080"`, "fhirgate.public_url: must be"},
 		"TLS but no file":       {`"use_ssl": false`, `"use_ssl": true`, "certificates: must name at least one"},
-		"bad proxy":             {`"trusted_proxies": []`, `"trusted_proxies": ["10.0.0.1"]`, "trusted_proxies"},
+		"bad delay":             {`"drain_delay_seconds": 0`, `"drain_delay_seconds": -1`, "drain_delay_seconds"},
 		"bad admin address":     {`"127.0.0.1:8081"`, `"8081"`, "admin_listen"},
 		"bad level of ours":     {`"log_level": "info"`, `"log_level": "infos"`, `unknown level "infos"`},
 		"buffered bodies":       {`"max_request_body_size": 0`, `"max_request_body_size": 1`, "max_request_body_size: must be 0"},

@@ -27,10 +27,10 @@ const (
 func listenPublic(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("engine: %s is already in use by another process: %w", address, err)
+		return nil, fmt.Errorf("%s is already in use by another process: it is the public address (listen_port in tyk.conf)", address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+		return nil, fmt.Errorf("the public address: %w", err)
 	}
 	return listener, nil
 }

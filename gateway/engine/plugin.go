@@ -47,7 +47,7 @@ func (w *workspace) writePlugin() error {
 func tryPlugin(path string) error {
 	opened, err := plugin.Open(path)
 	if err != nil {
-		return fmt.Errorf("engine: the plugin does not fit this binary, run make build: %w", err)
+		return fmt.Errorf("the plugin cannot be loaded from the data folder: either it does not fit this binary (run make build), or the folder is on a file system mounted noexec: %w", err)
 	}
 	for symbol, hook := range map[string]*http.HandlerFunc{
 		"FHIR": &hookreg.FHIR, "Root": &hookreg.Root, "Auth": &hookreg.Auth,
