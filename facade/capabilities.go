@@ -13,10 +13,19 @@ import (
 	"fhirgate/transforms/links"
 )
 
+// maxCapabilities is the largest CapabilityStatement that is read, in bytes.
+const maxCapabilities = 16 << 20
+
 // presentCapabilities answers with the hospital's CapabilityStatement narrowed
 // to what its route lists, in JSON, at the gateway's address and with the
 // gateway's way in (https://hl7.org/fhir/R4/capabilitystatement.html).
 func (f *Facade) presentCapabilities(c *call, h head) error {
+	if !h.whole {
+		var err error
+		if h.bytes, h.whole, err = readOn(h.bytes, c.answer.Body, maxCapabilities); err != nil {
+			return brokenOff(err)
+		}
+	}
 	if !h.whole {
 		return notFHIR("the hospital's CapabilityStatement is larger than the gateway reads")
 	}

@@ -107,7 +107,9 @@ type call struct {
 // ServeHTTP takes one call through all stages. Errors of every stage end here
 // and become an OperationOutcome. An answer that fails after it has begun is
 // broken off with http.ErrAbortHandler, so that no client takes half of it for
-// the whole (decision 5 of the design).
+// the whole (decision 5 of the design). So is that to a client which seems to
+// have left: one that has only closed its sending side must not take silence
+// for an empty 200.
 func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{
 		w:        &answerWriter{ResponseWriter: w},
@@ -123,11 +125,12 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.pace()
 
 	c.err = f.handle(c)
-	if c.err != nil && !c.w.begun {
+	left := c.r.Context().Err() != nil
+	if c.err != nil && !c.w.begun && !left {
 		f.refuse(c)
 	}
 	f.record(c)
-	if c.err != nil && c.w.begun && !c.w.refused {
+	if c.err != nil && !c.w.refused {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -160,11 +163,16 @@ func (f *Facade) release(c *call) {
 	}
 }
 
-// refuse answers with the error that ended the call.
+// refuse answers with the error that ended the call. What the hospital's answer
+// had put into the header goes with it.
 func (f *Facade) refuse(c *call) {
 	c.w.refused = true
-	if c.r.Context().Err() != nil {
-		return // the client has left
+	h := c.w.Header()
+	for _, name := range passedAnswerHeaders {
+		delete(h, name)
+	}
+	for _, name := range mappedAnswerHeaders {
+		delete(h, name)
 	}
 	asError(c.err).Write(c.w, c.id)
 }

@@ -1,11 +1,14 @@
 package facade
 
 import (
+	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -180,6 +183,32 @@ func (a answer) outcome(t *testing.T) (code, diagnostics string) {
 	require.NotEmpty(t, o.Issue)
 	require.NotEmpty(t, o.Issue[0].Severity)
 	return o.Issue[0].Code, o.Issue[0].Diagnostics
+}
+
+// raw sends bytes as they are, and returns the status and the body.
+func (b *bench) raw(request string) (int, string) {
+	b.t.Helper()
+	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
+	require.NoError(b.t, err)
+	defer conn.Close()
+	require.NoError(b.t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = io.WriteString(conn, request)
+	require.NoError(b.t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(b.t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(b.t, err)
+	return resp.StatusCode, string(body)
+}
+
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, err := io.WriteString(w, text)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return buf.Bytes()
 }
 
 // call makes a request with alice's key; header are name, value pairs. target

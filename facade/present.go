@@ -7,7 +7,10 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
+
+	"github.com/tidwall/gjson"
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/links"
@@ -31,16 +34,20 @@ func (f *Facade) present(c *call) error {
 		return f.presentSuccess(c)
 	case status >= 300 && status < 400:
 		return notFHIR("the hospital answered with a redirect, which the gateway does not follow")
-	default:
+	case status >= 400 && status < 600:
 		return f.presentRefusal(c)
+	default:
+		return notFHIR("the hospital answered with a status that the gateway did not ask for")
 	}
 }
 
 // passedAnswerHeaders go to the caller as they came. Locations are mapped, and
 // the rest (cookies, servers, hop-by-hop, the hospital's own limits) stays.
 var passedAnswerHeaders = []string{
-	"Etag", "Last-Modified", "Retry-After", "Preference-Applied", "Content-Language", "Content-Disposition",
+	"Etag", "Last-Modified", "Preference-Applied", "Content-Language", "Content-Disposition",
 }
+
+var mappedAnswerHeaders = []string{"Location", "Content-Location"}
 
 func presentHeader(c *call) {
 	h := c.w.Header()
@@ -49,7 +56,7 @@ func presentHeader(c *call) {
 			h[name] = values
 		}
 	}
-	for _, name := range [...]string{"Location", "Content-Location"} {
+	for _, name := range mappedAnswerHeaders {
 		if value := c.answer.Header.Get(name); value != "" {
 			if mapped := c.hospital.headerLocator(value); mapped != "" {
 				h.Set(name, mapped)
@@ -72,13 +79,17 @@ func (f *Facade) presentSuccess(c *call) error {
 	switch {
 	case err != nil:
 		return brokenOff(err)
-	case head.whole && len(head.bytes) == 0 && mayBeEmpty(c):
+	case head.whole && mayBeEmpty(c) && (saysNothing(head.bytes) || c.answer.StatusCode == http.StatusCreated && !isJSON(media, head.bytes)):
 		c.w.Header().Set("Content-Length", "0")
 		c.w.WriteHeader(c.answer.StatusCode)
 		return nil
+	case encoded(c.answer):
+		return notFHIR("the hospital answered in a content coding that the gateway did not ask for")
+	case !head.whole && !c.r.ProtoAtLeast(1, 1) && !(raw && c.answer.ContentLength >= 0):
+		return fhir.NewError(http.StatusHTTPVersionNotSupported, fhir.IssueNotSupported, "the answer is too long for HTTP/1.0, where half of it could not be told from the whole: call with HTTP/1.1")
 	case raw:
 		return f.streamRaw(c, head)
-	case media == "text/html" || !beginsJSON(head.bytes):
+	case !isJSON(media, head.bytes):
 		return notFHIR("the hospital answered " + strconv.Itoa(c.answer.StatusCode) + " with something that is not FHIR JSON")
 	case c.req.Interaction == fhir.Capabilities:
 		return f.presentCapabilities(c, head)
@@ -92,14 +103,27 @@ func (f *Facade) presentSuccess(c *call) error {
 var jsonMedia = map[string]bool{"application/fhir+json": true, "application/json+fhir": true, "application/json": true, "text/json": true}
 
 // mayBeEmpty reports whether a successful answer may have no body: one to a
-// write may (https://hl7.org/fhir/R4/http.html#ops), one to a read may not.
+// write may (https://hl7.org/fhir/R4/http.html#ops), one to a read may not. What
+// a hospital says in another format beside a 201 goes as well: the resource is
+// there, and a refusal would make the caller create it twice.
 func mayBeEmpty(c *call) bool {
 	return c.req.Interaction.Writes() && c.req.Interaction != fhir.Batch && c.req.Interaction != fhir.Transaction
 }
 
-func beginsJSON(b []byte) bool {
+// isJSON reports whether an answer of a media type begins as FHIR JSON does.
+// Few hospitals are exact about the type, but a page of HTML is none.
+func isJSON(media string, b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
-	return len(b) > 0 && (b[0] == '{' || b[0] == '[')
+	return media != "text/html" && len(b) > 0 && (b[0] == '{' || b[0] == '[')
+}
+
+func saysNothing(b []byte) bool { return len(bytes.TrimSpace(b)) == 0 }
+
+// encoded reports whether an answer is still in a content coding: the transport
+// has undone the one that it asked for.
+func encoded(answer *http.Response) bool {
+	coding := answer.Header.Get("Content-Encoding")
+	return coding != "" && !strings.EqualFold(coding, "identity")
 }
 
 // head is the part of an answer that is held back.
@@ -185,6 +209,15 @@ func (f *Facade) streamJSON(c *call, h head) error {
 	if c.batch != nil && len(c.batch.refused) > 0 {
 		return notFHIR("the hospital's answer to the batch is too large to be joined with the outcomes of refused entries")
 	}
+	if gjson.GetBytes(h.bytes, "type").Str == "document" {
+		document, whole, err := readOn(h.bytes, c.answer.Body, maxDocument)
+		if err != nil {
+			return brokenOff(err)
+		}
+		if h.bytes = document; whole {
+			return f.presentWhole(c, h)
+		}
+	}
 	m := f.answerLinks(c)
 	out := &heldWriter{}
 	w := links.NewWriter(out, m)
@@ -210,6 +243,21 @@ func (f *Facade) streamJSON(c *call, h head) error {
 		return answerError(err)
 	}
 	return nil
+}
+
+// maxDocument is how much of a document Bundle is held back. Most are signed, and
+// the signature is the last element: only then is it known that nothing of it
+// may change (https://hl7.org/fhir/R4/documents.html#signatures).
+const maxDocument = 16 << 20
+
+// readOn reads on behind head until there are limit bytes, or all.
+func readOn(head []byte, body io.Reader, limit int) (read []byte, whole bool, err error) {
+	buf := bytes.NewBuffer(bytes.Clone(head))
+	_, err = io.CopyN(buf, body, int64(limit-len(head)))
+	if errors.Is(err, io.EOF) {
+		return buf.Bytes(), true, nil
+	}
+	return buf.Bytes(), false, err
 }
 
 // maxSigned is the number of signed Bundles within one streamed answer up to
@@ -278,12 +326,15 @@ func brokenOff(err error) error {
 func answerError(err error) error {
 	var refusal *fhir.Error
 	var place *links.Error
+	var signed *links.SignedError
 	switch {
 	case errors.As(err, &refusal):
 		if errors.As(err, &place) {
 			refusal.At(place.Path)
 		}
 		return refusal
+	case errors.As(err, &signed):
+		return notFHIR("the hospital's answer holds a signed Bundle that is too large to be passed on unchanged").Because(signed)
 	case errors.As(err, &place):
 		return notFHIR("the hospital's answer is not well-formed JSON").At(place.Path).Because(place)
 	default:

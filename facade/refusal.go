@@ -16,9 +16,12 @@ import (
 // text and empty bodies of hospitals end here.
 func (f *Facade) presentRefusal(c *call) error {
 	status := c.answer.StatusCode
-	if status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired {
 		// It is our credential that failed, not the caller's.
 		return fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the hospital refused the gateway's own credential")
+	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		c.w.Header().Set("Retry-After", strconv.FormatInt(wholeSeconds(retryAfter(c)), 10))
 	}
 	h, err := readHead(c.answer.Body, c.answer.ContentLength)
 	defer h.release()
@@ -60,20 +63,24 @@ func refusalOf(status int, c *call) *fhir.Error {
 	return fhir.NewError(status, fhir.IssueProcessing, said+" and did not say why in a form that FHIR knows")
 }
 
-// defaultRetryAfter is told where the hospital did not say when to come back.
-const defaultRetryAfter = 30 * time.Second
+const (
+	// defaultRetryAfter is told where the hospital did not say when to come back.
+	defaultRetryAfter = 30 * time.Second
+	// maxRetryAfter is told where it asks for more.
+	maxRetryAfter = 24 * time.Hour
+)
 
 // retryAfter returns the wait that the hospital's Retry-After asks for
 // (RFC 9110 section 10.2.3: seconds or a date), or a default.
 func retryAfter(c *call) time.Duration {
 	value := c.answer.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
-		return max(time.Duration(seconds)*time.Second, time.Second)
+	wait := defaultRetryAfter
+	if seconds, err := strconv.ParseUint(value, 10, 62); err == nil {
+		wait = time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+	} else if date, err := http.ParseTime(value); err == nil {
+		wait = date.Sub(c.began)
 	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(date.Sub(c.began), time.Second)
-	}
-	return defaultRetryAfter
+	return min(max(wait, time.Second), maxRetryAfter)
 }
 
 // presentRefusedBatch answers a batch of which nothing went to the hospital.
