@@ -81,6 +81,7 @@ const (
 	indexName      = "fhirgate:keys"     // set of all ids
 	recordPrefix   = "fhirgate:key:"     // + id: the Key as JSON
 	revokedPrefix  = "fhirgate:revoked:" // + hash: a tombstone
+	editionName    = "fhirgate:edition"  // another random word after every change of a secret
 	keyIDInSession = "key_id"
 )
 
@@ -170,7 +171,18 @@ func (k *Keeper) endSecret(ctx context.Context, key *Key, i int, end time.Time) 
 	if errors.Is(err, engine.ErrNoKey) {
 		return nil // it has expired for good
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return k.announce(ctx)
+}
+
+// announce makes all nodes read their keys again. It comes after the change.
+func (k *Keeper) announce(ctx context.Context) error {
+	if err := k.redis.Set(ctx, editionName, rand.Text(), 0).Err(); err != nil {
+		return fmt.Errorf("announcing a change of keys: %w", err)
+	}
+	return nil
 }
 
 // Revoke ends the key and all of its secrets for good. It is idempotent.
@@ -195,6 +207,9 @@ func (k *Keeper) Revoke(ctx context.Context, id string) (*Key, error) {
 func (k *Keeper) killSecret(ctx context.Context, hash string) error {
 	if err := k.redis.Set(ctx, revokedPrefix+hash, "1", 0).Err(); err != nil {
 		return fmt.Errorf("writing the tombstone: %w", err)
+	}
+	if err := k.announce(ctx); err != nil {
+		return err
 	}
 	if err := k.engine.DeleteKey(ctx, hash); err != nil && !errors.Is(err, engine.ErrNoKey) {
 		return fmt.Errorf("deleting the secret: %w", err)

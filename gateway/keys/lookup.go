@@ -14,33 +14,41 @@ import (
 	"fhirgate/gateway/engine"
 )
 
-// freshness is how long a node trusts what it read of a key: half of the second
-// within which a revocation must hold on every node.
-const freshness = 500 * time.Millisecond
+const (
+	// freshness is how long a node trusts that no key was changed: half of the
+	// second within which a revocation must hold on every node.
+	freshness = 500 * time.Millisecond
+	// memory is how long a key is remembered while none was changed.
+	memory = 10 * time.Second
+	// sweepAbove is the number of remembered keys above which stale ones are
+	// dropped.
+	sweepAbove = 10_000
+)
 
-// sweepAbove is the number of remembered keys above which stale ones are
-// dropped.
-const sweepAbove = 10_000
-
-// Directory finds the consumer of a secret. It reads a key from Redis at most
-// twice a second, however often it is used, and remembers nothing of secrets
-// that are not known.
+// Directory finds the consumer of a secret. It asks Redis twice a second at
+// most whether any key was changed, which is one word for all keys (the
+// edition), and reads a key again when one was, or after a while. It remembers
+// nothing of secrets that are not known.
 type Directory struct {
 	redis  redis.UniversalClient
+	now    func() time.Time
 	flight singleflight.Group
 
-	mu    sync.RWMutex
-	known map[string]remembered // by hash
+	mu      sync.RWMutex
+	known   map[string]remembered // by hash
+	edition string                // the last one read,
+	asked   time.Time             // and when it was asked for
 }
 
 type remembered struct {
 	consumer *facade.Consumer
+	edition  string // read before the key was
 	until    time.Time
 }
 
 // NewDirectory returns a Directory of the keys in client.
 func NewDirectory(client redis.UniversalClient) *Directory {
-	return &Directory{redis: client, known: make(map[string]remembered)}
+	return &Directory{redis: client, now: time.Now, known: make(map[string]remembered)}
 }
 
 // Lookup implements facade.Keys.
@@ -49,11 +57,15 @@ func (d *Directory) Lookup(ctx context.Context, token string) (*facade.Consumer,
 		return nil, facade.ErrUnknownKey
 	}
 	hash := engine.KeyHash(token)
-	d.mu.RLock()
-	entry, ok := d.known[hash]
-	d.mu.RUnlock()
-	if ok && time.Now().Before(entry.until) {
-		return entry.consumer, nil
+	consumer, current := d.recall(hash)
+	if consumer != nil && !current {
+		if _, err, _ := d.flight.Do("", func() (any, error) { return nil, d.check(context.WithoutCancel(ctx)) }); err != nil {
+			return nil, err
+		}
+		consumer, current = d.recall(hash)
+	}
+	if consumer != nil && current {
+		return consumer, nil
 	}
 	found, err, _ := d.flight.Do(hash, func() (any, error) { return d.read(context.WithoutCancel(ctx), hash) })
 	if err != nil {
@@ -62,11 +74,54 @@ func (d *Directory) Lookup(ctx context.Context, token string) (*facade.Consumer,
 	return found.(*facade.Consumer), nil
 }
 
-// read asks Redis for the session and the tombstone of a secret.
-func (d *Directory) read(ctx context.Context, hash string) (*facade.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+// recall returns what is remembered of a secret, nil when it must be read, and
+// whether the edition is fresh enough to trust it.
+func (d *Directory) recall(hash string) (consumer *facade.Consumer, current bool) {
+	now := d.now()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	entry, ok := d.known[hash]
+	if !ok || entry.edition != d.edition || !now.Before(entry.until) {
+		return nil, false
+	}
+	return entry.consumer, now.Before(d.asked.Add(freshness))
+}
+
+// readTimeout bounds a round trip to Redis.
+const readTimeout = 2 * time.Second
+
+// check reads the edition.
+func (d *Directory) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	asked := time.Now()
+	asked := d.now()
+	edition, err := d.redis.Get(ctx, editionName).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("reading the edition of the keys: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.learn(edition, asked)
+	return nil
+}
+
+// learn notes an edition, unless a later one is known. d.mu is held.
+func (d *Directory) learn(edition string, asked time.Time) {
+	if asked.After(d.asked) {
+		d.edition, d.asked = edition, asked
+	}
+}
+
+// read asks Redis for the session and the tombstone of a secret, and first for
+// the edition: a change that the others miss has another one.
+func (d *Directory) read(ctx context.Context, hash string) (*facade.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	asked := d.now()
+	edition, err := d.redis.Get(ctx, editionName).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("reading the edition of the keys: %w", err)
+	}
 	pipe := d.redis.Pipeline()
 	session := pipe.Get(ctx, engine.KeyNameOfHash(hash))
 	tombstone := pipe.Exists(ctx, revokedPrefix+hash)
@@ -76,6 +131,7 @@ func (d *Directory) read(ctx context.Context, hash string) (*facade.Consumer, er
 	consumer, err := consumerOf(session, tombstone)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.learn(edition, asked)
 	if err != nil {
 		delete(d.known, hash)
 		return nil, err
@@ -83,7 +139,7 @@ func (d *Directory) read(ctx context.Context, hash string) (*facade.Consumer, er
 	if len(d.known) >= sweepAbove {
 		d.sweep(asked)
 	}
-	d.known[hash] = remembered{consumer, asked.Add(freshness)}
+	d.known[hash] = remembered{consumer, edition, asked.Add(memory)}
 	return consumer, nil
 }
 
@@ -113,7 +169,7 @@ func consumerOf(session *redis.StringCmd, tombstone *redis.IntCmd) (*facade.Cons
 // sweep drops what is stale. d.mu is held.
 func (d *Directory) sweep(now time.Time) {
 	for hash, entry := range d.known {
-		if now.After(entry.until) {
+		if entry.edition != d.edition || now.After(entry.until) {
 			delete(d.known, hash)
 		}
 	}
