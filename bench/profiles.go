@@ -11,35 +11,42 @@ import (
 )
 
 // profiles writes a CPU and an allocation profile of fhirgate for each
-// workload. Read them with go tool pprof -top.
+// workload, and for many hospitals. Read them with go tool pprof -top.
 func (b *bench) profiles(ctx context.Context) error {
 	if err := os.MkdirAll(b.profile, 0o755); err != nil {
 		return err
 	}
-	i, err := b.install(ctx, []string{"harbor"}, true)
-	if err != nil {
-		return err
-	}
-	pprof, err := freeAddress()
-	if err != nil {
-		return err
-	}
-	if err := i.startBinary(ctx, filepath.Join(b.bin, "bench-profile"), "-c", i.dir+"/tyk.conf", "-pprof", pprof); err != nil {
-		return err
-	}
-	key, err := i.createKey(ctx)
-	if err != nil {
-		return err
-	}
-	r := &row{name: "fhirgate", base: i.base("harbor"), key: "Bearer " + key, rewrite: true, gateway: i.process, redis: i.redis}
-	for _, load := range workloads {
-		if err := b.verify(ctx, []*row{r}, load); err != nil {
+	pprof := ""
+	start := func(i *installation) (err error) {
+		if pprof, err = freeAddress(); err != nil {
 			return err
 		}
-		for _, kind := range []string{"profile", "allocs"} {
-			if err := b.profileOne(ctx, r, load, "http://"+pprof+"/debug/pprof/"+kind, kind); err != nil {
-				return err
-			}
+		return i.startBinary(ctx, filepath.Join(b.bin, "bench-profile"), "-c", i.dir+"/tyk.conf", "-pprof", pprof)
+	}
+	one, err := b.crowd(ctx, 1, 1, start)
+	if err != nil {
+		return err
+	}
+	r := &row{name: "fhirgate", base: one.base(one.hospitals[0]), key: "Bearer " + one.keys[0], gateway: one.process, redis: one.redis}
+	for _, load := range workloads {
+		if err := b.profileBoth(ctx, r, load, pprof); err != nil {
+			return err
+		}
+	}
+	crowd, err := b.crowd(ctx, b.hospitals, b.keys, start)
+	if err != nil {
+		return err
+	}
+	return b.profileBoth(ctx, crowd.row(b.hospitals, b.keys), workload{name: "many"}, pprof)
+}
+
+func (b *bench) profileBoth(ctx context.Context, r *row, load workload, pprof string) error {
+	if _, err := b.sample(ctx, r, load, 2); err != nil { // warm it up
+		return err
+	}
+	for _, kind := range []string{"profile", "allocs"} {
+		if err := b.profileOne(ctx, r, load, "http://"+pprof+"/debug/pprof/"+kind, kind); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func (b *bench) writeScript(r *row) (file string, err error) {
 	for _, t := range r.script {
 		fmt.Fprintf(&lines, "%s %s\n", t.path, t.key)
 	}
-	file = filepath.Join(b.dir, "targets-"+strconv.Itoa(len(r.script)))
+	file = filepath.Join(b.dir, "targets")
 	if err := os.WriteFile(filepath.Join(b.dir, "script.lua"), []byte(script), 0o600); err != nil {
 		return "", err
 	}
