@@ -32,7 +32,7 @@ func (f *Facade) adapt(c *call) error {
 	if c.r.Method == http.MethodHead {
 		c.out.Method = http.MethodGet
 	}
-	if condition := c.r.Header.Get("If-None-Exist"); condition != "" {
+	if condition := c.r.Header.Get("If-None-Exist"); condition != "" && c.req.Interaction == fhir.Create {
 		mapped, err := c.adaptQuery(strings.TrimPrefix(condition, "?"))
 		if err != nil {
 			return err
@@ -56,6 +56,9 @@ func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 		}
 		if query, err = c.applyRules(query, header); err != nil {
 			return nil, err
+		}
+		if c.req.Conditional && c.req.Interaction != fhir.Create && !fhir.Selects(query) {
+			return nil, fhir.ErrSelectsNothing()
 		}
 	}
 	target := *c.hospital.base
@@ -146,20 +149,20 @@ func (c *call) adaptQuery(raw string) (string, error) {
 }
 
 // adaptValue maps the references in a search parameter's value, which may be a
-// list joined by commas (https://hl7.org/fhir/R4/search.html#reference).
+// list joined by commas (https://hl7.org/fhir/R4/search.html#reference). What
+// holds a "|" is a token or a canonical: it names and does not refer.
 func (h *Hospital) adaptValue(value string) (string, error) {
-	if !strings.Contains(value, "://") {
+	if !strings.Contains(value, "//") {
 		return value, nil
 	}
 	parts := strings.Split(value, ",")
 	for i, part := range parts {
-		start := strings.Index(part, "http")
-		if start < 0 {
+		if strings.Contains(part, "|") {
 			continue
 		}
-		if rest, ok := below(h.public, part[start:]); ok {
-			parts[i] = part[:start] + join(h.Route.Upstream.BaseURL, rest)
-		} else if h.foreign(part[start:]) {
+		if rest, ok := below(h.public, part); ok {
+			parts[i] = join(h.Route.Upstream.BaseURL, rest)
+		} else if h.foreign(part) {
 			return "", fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "a search parameter refers to a resource of another hospital: nothing was sent")
 		}
 	}

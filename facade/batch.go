@@ -20,6 +20,14 @@ type batch struct {
 	refused map[int]*fhir.Error // entries that go no further, by their index; of a batch only
 }
 
+const (
+	// maxEntries bounds the entries of a batch: each is held several times.
+	maxEntries = 10_000
+	// maxKeys bounds the keys of one object of a body that is looked at closely;
+	// the longest of R4 has less than 100.
+	maxKeys = 1000
+)
+
 // adaptBatch takes every entry through the stages identify, authorise and limit
 // as a call of its own (https://hl7.org/fhir/R4/http.html#transaction). One
 // refused entry refuses a transaction; in a batch it gets its own outcome, and
@@ -40,6 +48,9 @@ func (f *Facade) adaptBatch(c *call, original, adapted []byte) ([]byte, error) {
 	}
 	if !c.hospital.Route.Allows(c.req) {
 		return nil, notListed(c.req)
+	}
+	if bundle.Get("entry.#").Int() > maxEntries {
+		return nil, fhir.NewError(http.StatusRequestEntityTooLarge, fhir.IssueTooLong, "the Bundle has more than "+strconv.Itoa(maxEntries)+" entries").At("Bundle.entry")
 	}
 	entries := bundle.Get("entry").Array()
 	c.batch = &batch{size: len(entries), refused: make(map[int]*fhir.Error)}
@@ -69,27 +80,27 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 	method, locator := entry.Get("request.method").Str, entry.Get("request.url").Str
 	if rest, ok := below(c.hospital.public, locator); ok {
 		locator = rest
-	} else if strings.Contains(locator, "://") {
+	}
+	path, query, _ := strings.Cut(strings.TrimPrefix(locator, "/"), "?")
+	if strings.Contains(path, "//") || strings.HasPrefix(locator, "//") {
 		if c.hospital.foreign(locator) {
 			return "", errForeign()
 		}
 		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueValue, "request.url must be relative to the hospital's base")
 	}
-	locator = strings.TrimPrefix(locator, "/")
-	path, query, _ := strings.Cut(locator, "?")
 	if strings.ContainsAny(path, `%;\#`) {
 		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "request.url holds characters that no FHIR path has")
 	}
 	header := make(http.Header)
 	if condition := entry.Get("request.ifNoneExist").Str; condition != "" {
-		header.Set("If-None-Exist", condition)
+		header.Set("If-None-Exist", strings.TrimPrefix(condition, "?"))
 	}
 	req, err := fhir.Parse(method, path, header, query)
 	if err != nil {
 		return "", err
 	}
 	switch req.Interaction {
-	case fhir.Batch, fhir.SearchSystem, fhir.HistorySystem:
+	case fhir.Batch, fhir.SearchSystem, fhir.HistorySystem, fhir.Capabilities:
 		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueNotSupported, "a system-level interaction cannot be an entry")
 	}
 	if typ := entry.Get("resource.resourceType").Str; (req.Interaction == fhir.Create || req.Interaction == fhir.Update) && typ != req.Type {
@@ -102,6 +113,18 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 	if err != nil {
 		return "", err
 	}
+	if req.Conditional && req.Interaction != fhir.Create && !fhir.Selects(query) {
+		return "", fhir.ErrSelectsNothing()
+	}
+	if req.Conditional && req.Interaction == fhir.Create {
+		condition, err := c.adaptQuery(header.Get("If-None-Exist"))
+		if err != nil {
+			return "", err
+		}
+		if adapted, err = sjson.Set(adapted, "request.ifNoneExist", condition); err != nil {
+			return "", err
+		}
+	}
 	target := req.Path()
 	if query != "" {
 		target += "?" + query
@@ -113,7 +136,8 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 }
 
 // uniqueKeys refuses a body in which an object has a key twice: the hospital
-// could read another value than the one that was permitted.
+// could read another value than the one that was permitted. Letter case makes no
+// difference, because there are parsers to which it makes none.
 func uniqueKeys(body []byte) error {
 	type level struct {
 		keys  map[string]bool // nil for an array
@@ -139,9 +163,9 @@ func uniqueKeys(body []byte) error {
 			continue
 		}
 		if top := len(levels) - 1; top >= 0 && levels[top].keys != nil && !levels[top].value {
-			key := token.(string)
-			if levels[top].keys[key] {
-				return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "an object of the body has a key twice, before byte "+strconv.FormatInt(decoder.InputOffset(), 10))
+			key := strings.ToLower(token.(string))
+			if levels[top].keys[key] || len(levels[top].keys) == maxKeys {
+				return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "an object of the body has a key twice, or too many, before byte "+strconv.FormatInt(decoder.InputOffset(), 10))
 			}
 			levels[top].keys[key], levels[top].value = true, true
 			continue
@@ -164,6 +188,9 @@ func (b *batch) nothingToSend() bool { return b != nil && b.size == len(b.refuse
 // merge puts the outcomes of refused entries at their places among the
 // hospital's answers, and returns the whole batch-response.
 func (b *batch) merge(answer []byte, requestID string) ([]byte, error) {
+	if typ, once := resourceType(answer); typ != "Bundle" || !once {
+		return nil, notFHIR("the hospital did not answer the batch with a Bundle")
+	}
 	answers := gjson.GetBytes(answer, "entry").Array()
 	if len(answers) != b.size-len(b.refused) {
 		return nil, fhir.NewError(http.StatusBadGateway, fhir.IssueStructure, "the hospital answered another number of entries than it was asked")

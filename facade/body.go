@@ -71,7 +71,7 @@ func contentType(c *call) (string, error) {
 		return fhir.NewError(http.StatusUnsupportedMediaType, fhir.IssueNotSupported, "the Content-Type must be "+wanted)
 	}
 	switch i := c.req.Interaction; {
-	case i == fhir.Operation && c.r.Method == http.MethodGet, !i.Writes() && !c.req.FormSearch:
+	case c.sealed != nil, i == fhir.Operation && c.r.Method != http.MethodPost, !i.Writes() && !c.req.FormSearch:
 		return "", noBody(c)
 	case i == fhir.Delete:
 		return "", noBody(c)
@@ -98,7 +98,12 @@ func contentType(c *call) (string, error) {
 
 // noBody refuses a body where none belongs: it would be dropped in silence.
 func noBody(c *call) error {
-	if c.r.ContentLength > 0 {
+	n := c.r.ContentLength
+	if n < 0 { // chunked: empty ones happen
+		read, _ := io.ReadFull(c.r.Body, make([]byte, 1)) // an error of the body is one of the connection
+		n = int64(read)
+	}
+	if n > 0 {
 		return fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the interaction "+string(c.req.Interaction)+" takes no body")
 	}
 	return nil
@@ -111,7 +116,7 @@ func (f *Facade) streamBinary(c *call) error {
 	if c.r.ContentLength > f.limits.Binary {
 		return tooLarge(f.limits.Binary)
 	}
-	c.out.Header["Content-Type"] = c.r.Header["Content-Type"]
+	c.out.Header.Set("Content-Type", c.r.Header.Get("Content-Type"))
 	if context := c.r.Header["X-Security-Context"]; len(context) > 0 {
 		mapped, err := c.hospital.adaptValue(context[0])
 		if err != nil {
@@ -172,11 +177,25 @@ func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
 		return f.adaptBatch(c, body, adapted)
 	}
 	if c.req.Interaction == fhir.Create || c.req.Interaction == fhir.Update {
-		if typ := gjson.GetBytes(body, "resourceType").Str; typ != c.req.Type {
+		if typ, once := resourceType(body); typ != c.req.Type || !once {
 			return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "resourceType must be "+c.req.Type+", the type in the path").At("resourceType")
 		}
 	}
 	return adapted, nil
+}
+
+// resourceType returns a resource's type, and whether it is said once. gjson
+// reads the first one, and a hospital may read the last.
+func resourceType(body []byte) (typ string, once bool) {
+	found := 0
+	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		if strings.EqualFold(key.Str, "resourceType") {
+			typ = value.Str
+			found++
+		}
+		return true
+	})
+	return typ, found == 1
 }
 
 // adaptForm maps the parameters of a POST _search. Those of its URL count too
@@ -201,6 +220,9 @@ func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, bodyError(err)
 	}
+	if err := uniqueKeys(body); err != nil {
+		return nil, err
+	}
 	operations := gjson.ParseBytes(adapted)
 	if !operations.IsArray() {
 		return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "a JSON Patch must be an array of operations")
@@ -224,10 +246,11 @@ func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
 	return adapted, nil
 }
 
-// isLocatorPath reports whether a JSON Patch path leads to a reference or to an
-// attachment's url. An extension's url is an identity.
+// isLocatorPath reports whether a JSON Patch path leads to a reference, to a
+// value of the type url or to an attachment's url. An extension's url is an
+// identity.
 func isLocatorPath(path string) bool {
-	if strings.HasSuffix(path, "/reference") {
+	if strings.HasSuffix(path, "/reference") || strings.HasSuffix(path, "/valueUrl") {
 		return true
 	}
 	return strings.HasSuffix(path, "/url") && !strings.Contains(strings.ToLower(path), "extension/") && strings.Count(path, "/") > 1
@@ -242,7 +265,7 @@ func (f *Facade) requestLocator(c *call, locator string) (string, error) {
 	if rest, ok := below(c.hospital.public, locator); ok {
 		return join(c.hospital.Route.Upstream.BaseURL, rest), nil
 	}
-	if !strings.Contains(locator, "://") {
+	if !strings.Contains(locator, "//") {
 		return locator, nil
 	}
 	return m.Other(links.KindReference, locator)

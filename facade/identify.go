@@ -42,7 +42,7 @@ func (f *Facade) identifySealed(c *call, token string) error {
 		return err
 	}
 	c.sealed = link
-	c.req = fhir.Request{Interaction: link.Interaction, Type: link.Type}
+	c.req = fhir.Request{Interaction: link.Interaction, Type: link.Type, Operation: link.Operation}
 	return acceptable(c)
 }
 
@@ -53,7 +53,7 @@ var forbiddenInPath = []string{"%2f", "%5c", "%2e", "%3b", "%25", "%00", "%3f", 
 func plainPath(r *http.Request) (string, error) {
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	escaped := strings.ToLower(r.URL.EscapedPath())
-	bad := strings.Contains(path, "//") || strings.ContainsAny(path, `\;`)
+	bad := strings.Contains(r.URL.Path, "//") || strings.ContainsAny(path, `\;`)
 	for _, escape := range forbiddenInPath {
 		bad = bad || strings.Contains(escaped, escape)
 	}

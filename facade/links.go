@@ -42,7 +42,7 @@ func (f *Facade) pageLink(c *call, relation, locator string) (string, error) {
 		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueSecurity,
 			"the hospital's answer goes on at a host that its route does not allow (upstream.link_hosts)")
 	}
-	return f.seal(c, absolute, c.req.Interaction, c.req.Type, pageLinkLife)
+	return f.seal(c, absolute, c.req, pageLinkLife)
 }
 
 // selfOf returns the call's own path and query below the hospital, for a self
@@ -71,23 +71,28 @@ func (f *Facade) otherLink(c *call, kind links.Kind, locator string) (string, er
 	if err != nil || !c.hospital.mayReach(target) {
 		return locator, nil
 	}
-	typ := typeOf(target.Path)
-	if typ == "" {
-		typ = c.req.Type
-		if kind == links.KindAttachment {
-			typ = "Binary"
-		}
+	asked := fhir.Request{Interaction: fhir.Read, Type: typeOf(target.Path)}
+	switch {
+	case kind == links.KindAttachment:
+		asked.Type = "Binary"
+	case asked.Type == "" && c.req.Type != "":
+		asked.Type = c.req.Type
+	case asked.Type == "":
+		asked = c.req // may be followed as long as what it came with may be asked
 	}
-	return f.seal(c, locator, fhir.Read, typ, otherLinkLife)
+	return f.seal(c, locator, asked, otherLinkLife)
 }
 
-func (f *Facade) seal(c *call, target string, interaction fhir.Interaction, typ string, life time.Duration) (string, error) {
+// seal returns the link to target that is authorised as asked when it comes
+// back.
+func (f *Facade) seal(c *call, target string, asked fhir.Request, life time.Duration) (string, error) {
 	token, err := f.sealer.Seal(sealedLink{
 		URL:         target,
 		Hospital:    c.hospital.Route.ID,
 		Consumer:    c.consumer.KeyID,
-		Interaction: interaction,
-		Type:        typ,
+		Interaction: asked.Interaction,
+		Type:        asked.Type,
+		Operation:   asked.Operation,
 		Expires:     c.began.Add(life).Unix(),
 	})
 	if err != nil {

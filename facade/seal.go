@@ -61,6 +61,7 @@ type sealedLink struct {
 	Consumer    string           `json:"c"`
 	Interaction fhir.Interaction `json:"i"`
 	Type        string           `json:"t,omitempty"`
+	Operation   string           `json:"o,omitempty"`
 	Expires     int64            `json:"e"` // Unix seconds
 }
 
@@ -127,9 +128,6 @@ func (l *sealedLink) belongsTo(c *call) error {
 	target, err := url.Parse(l.URL)
 	if err != nil || !c.hospital.mayReach(target) {
 		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the hospital's route does not allow the link's host any more")
-	}
-	if l.Type == "" {
-		return nil // a page of a system-level answer, permitted when it was given out
 	}
 	return permitted(c.hospital, c.req)
 }

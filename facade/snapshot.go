@@ -2,6 +2,7 @@ package facade
 
 import (
 	"net/url"
+	"path"
 	"strings"
 
 	"fhirgate/policies"
@@ -16,6 +17,8 @@ type Snapshot struct {
 	PublicURL string // the gateway's base as its callers know it, without a slash at the end
 	Hospitals map[string]*Hospital
 	Plans     map[string]*policies.Plan
+
+	places map[string][]place // by host
 }
 
 // Hospital is a route that is ready for calls.
@@ -38,6 +41,10 @@ func NewSnapshot(publicURL string, hospitals []*Hospital, plans []*policies.Plan
 		PublicURL: publicURL,
 		Hospitals: make(map[string]*Hospital, len(hospitals)),
 		Plans:     make(map[string]*policies.Plan, len(plans)),
+		places:    make(map[string][]place),
+	}
+	if err := s.settle(nil, publicURL+strings.TrimSuffix(Prefix, "/")); err != nil {
+		return nil, err
 	}
 	for _, plan := range plans {
 		s.Plans[plan.ID] = plan
@@ -71,7 +78,7 @@ func (h *Hospital) ready(s *Snapshot) error {
 	for _, host := range route.Upstream.LinkHosts {
 		h.hosts[hostPort(&url.URL{Scheme: h.base.Scheme, Host: host})] = true
 	}
-	return nil
+	return s.settle(h, append([]string{h.public}, h.bases...)...)
 }
 
 // mayReach reports whether a sealed link to u is allowed: a host of the
@@ -84,24 +91,64 @@ func (h *Hospital) mayReach(u *url.URL) bool {
 	return h.hosts[hostPort(u)]
 }
 
+// place is an address below which the resources of one hospital lie, or those
+// of all at the gateway.
+type place struct {
+	path  string
+	owner *Hospital // nil = whoever the rest of the path names
+}
+
+// settle notes the places of a hospital.
+func (s *Snapshot) settle(owner *Hospital, addresses ...string) error {
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil {
+			return err
+		}
+		host := looseHost(u)
+		s.places[host] = append(s.places[host], place{path: loosePath(u), owner: owner})
+	}
+	return nil
+}
+
 // belongsToAnother reports whether locator lies at another hospital of the
-// snapshot, by the gateway's address of it or by its own.
+// snapshot, by the gateway's address of it or by its own. It is generous in what
+// it takes for the same address, as a server that resolves it would be: scheme,
+// default port, user, dot segments and escapes make no difference.
 func (s *Snapshot) belongsToAnother(own *Hospital, locator string) bool {
-	for _, h := range s.Hospitals {
-		if h == own {
+	u, err := url.Parse(locator)
+	if err != nil {
+		return false
+	}
+	longest, foreign := -1, false
+	path := loosePath(u)
+	for _, p := range s.places[looseHost(u)] {
+		rest, ok := strings.CutPrefix(path, p.path)
+		if !ok || rest != "" && rest[0] != '/' || len(p.path) < longest {
 			continue
 		}
-		if _, ok := below(h.public, locator); ok {
-			return true
+		if len(p.path) > longest {
+			longest, foreign = len(p.path), true
 		}
-		for _, base := range h.bases {
-			if _, ok := below(base, locator); ok {
-				return true
-			}
-		}
+		foreign = foreign && p.owner != own
 	}
-	_, ours := below(s.PublicURL+strings.TrimSuffix(Prefix, "/"), locator)
-	return ours
+	return foreign
+}
+
+// looseHost returns u's host in lower case, with its port unless that is the
+// default of http or https.
+func looseHost(u *url.URL) string {
+	host := strings.ToLower(u.Hostname())
+	if port := u.Port(); port != "" && port != "80" && port != "443" {
+		host += ":" + port
+	}
+	return host
+}
+
+// loosePath returns u's path without escapes, dot segments and empty ones, or
+// "" for the root.
+func loosePath(u *url.URL) string {
+	return strings.TrimSuffix(path.Clean("/"+u.Path), "/")
 }
 
 // hostPort returns u's host in lower case with its port, also when that is the

@@ -76,7 +76,7 @@ func parseType(method, typ string, header http.Header, query string) (Request, e
 		req.Interaction = SearchType
 	case http.MethodPost:
 		req.Interaction = Create
-		req.Conditional = header.Get("If-None-Exist") != ""
+		return req, condition(&req, header.Values("If-None-Exist"))
 	case http.MethodPut:
 		req.Interaction, req.Conditional = Update, true
 	case http.MethodPatch:
@@ -86,11 +86,56 @@ func parseType(method, typ string, header http.Header, query string) (Request, e
 	default:
 		return req, allow(method, http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete)
 	}
-	if req.Conditional && req.Interaction != Create && query == "" {
-		return req, NewError(http.StatusBadRequest, IssueInvalid,
-			"the call names neither an id in the path nor search parameters that select a resource")
+	if req.Conditional && !Selects(query) {
+		return req, ErrSelectsNothing()
 	}
 	return req, nil
+}
+
+// condition reads the If-None-Exist of a create.
+func condition(req *Request, values []string) error {
+	if len(values) == 0 || len(values) == 1 && values[0] == "" {
+		return nil
+	}
+	req.Conditional = true
+	if len(values) > 1 || !Selects(strings.TrimPrefix(values[0], "?")) {
+		return ErrSelectsNothing()
+	}
+	return nil
+}
+
+// ErrSelectsNothing refuses a conditional call whose condition would hold for
+// every resource of the type.
+func ErrSelectsNothing() *Error {
+	return NewError(http.StatusBadRequest, IssueInvalid,
+		"the call names neither an id in the path nor search parameters, with values, that select a resource")
+}
+
+// Selects reports whether a query holds a parameter that selects resources: one
+// with a value that is not about the form of the answer
+// (https://hl7.org/fhir/R4/search.html#Summary). A server ignores parameters
+// without a value, and a conditional delete that selects nothing would then
+// delete all.
+func Selects(query string) bool {
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, errName := url.QueryUnescape(name)
+		value, errValue := url.QueryUnescape(value)
+		if errName != nil || errValue != nil {
+			continue
+		}
+		name, _, _ = strings.Cut(name, ":")
+		if name != "" && !formParameters[name] && strings.Trim(value, " \t,") != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// formParameters shape an answer and select nothing.
+var formParameters = map[string]bool{
+	"_format": true, "_pretty": true, "_summary": true, "_elements": true, "_count": true, "_sort": true, "_total": true,
+	"_include": true, "_revinclude": true, "_contained": true, "_containedType": true, "_score": true,
 }
 
 func parseInstance(method string, segments []string) (Request, error) {
