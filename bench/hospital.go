@@ -100,11 +100,10 @@ func (h *hospital) serve(conn net.Conn) {
 // peekHead returns the next request's head with the empty line at its end.
 func peekHead(in *bufio.Reader) ([]byte, error) {
 	for want := 1; ; {
-		data, err := in.Peek(want)
-		if err != nil {
+		if _, err := in.Peek(want); err != nil {
 			return nil, err
 		}
-		data, _ = in.Peek(in.Buffered())
+		data, _ := in.Peek(in.Buffered()) // what is there
 		if end := bytes.Index(data, headEnd); end >= 0 {
 			return data[:end+len(headEnd)], nil
 		}
