@@ -78,7 +78,7 @@ func (c *Cache) obtain(ctx context.Context, e *entry, j job) (*held, error) {
 		case "lead":
 			return c.lead(ctx, e, j, claim, true)
 		default: // another is at work
-			if !sleep(ctx, pause/2+rand.N(pause)) {
+			if !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // jitter
 				return nil, ctx.Err()
 			}
 			pause = min(pause*3/2, pollMost)

@@ -58,7 +58,7 @@ func hold(token Token, version string, obtained time.Time, replacement bool) *he
 	}
 	ahead := min(max(life/5, aheadLeast), aheadMost, life/2)
 	if ahead > 0 { // up to a quarter later, so that nodes do not come together
-		ahead -= rand.N(ahead/4 + 1)
+		ahead -= rand.N(ahead/4 + 1) //nolint:gosec // jitter
 	}
 	h.due.Store(token.Expires.Add(-ahead).UnixNano())
 	return h
@@ -92,7 +92,7 @@ func (h *held) refused(stale string) bool {
 // settled reports whether h may be replaced because it is refused. A hospital
 // that refuses every token would otherwise have one fetched with each call.
 func (h *held) settled(now time.Time) bool {
-	return !h.replacement || now.Sub(h.obtained) >= refusalPause
+	return !h.replacement || now.Sub(h.obtained) >= refusalPause || !now.Before(h.until)
 }
 
 // claim reports whether h is due for renewal and the caller the one to do it.

@@ -44,3 +44,16 @@ func TestOneCallerClaimsARenewal(t *testing.T) {
 	assert.False(t, h.claim(later))
 	assert.True(t, h.claim(later.Add(time.Second)))
 }
+
+func TestReplacementThatIsRefusedAgain(t *testing.T) {
+	now := time.Now()
+	token := Token{Value: "t", Expires: now.Add(5 * time.Second)}
+	assert.True(t, hold(token, "v", now, false).settled(now))
+	h := hold(token, "v", now, true)
+	assert.False(t, h.settled(now))
+	assert.True(t, h.settled(token.Expires), "it has ended: the hospital was right")
+	token.Expires = now.Add(time.Hour)
+	h = hold(token, "v", now, true)
+	assert.False(t, h.settled(now.Add(refusalPause-1)))
+	assert.True(t, h.settled(now.Add(refusalPause)))
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -20,6 +21,7 @@ import (
 const holderEnv = "TOKENS_TEST_HOLDER"
 
 func TestMain(m *testing.M) {
+	logging.Disable() // go-redis' own words about a Redis that is away
 	if where := os.Getenv(holderEnv); where != "" {
 		hang(where)
 	}
