@@ -121,7 +121,7 @@ func adminError(err error) *fhir.Error {
 		return fhirErr
 	case errors.Is(err, keys.ErrNotFound):
 		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, err.Error())
-	case errors.Is(err, keys.ErrRevoked):
+	case errors.Is(err, keys.ErrRevoked), errors.Is(err, keys.ErrExpired):
 		return fhir.NewError(http.StatusConflict, fhir.IssueConflict, err.Error())
 	case errors.As(err, &problems):
 		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueInvalid, err.Error())

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,6 +25,9 @@ var ErrNotFound = errors.New("no key of this id")
 
 // ErrRevoked is returned when a revoked key is to be rotated.
 var ErrRevoked = errors.New("the key is revoked")
+
+// ErrExpired is returned when a key that has expired is to be rotated.
+var ErrExpired = errors.New("the key has expired: create another")
 
 // Key is what is known of a consumer's key. Its id names the consumer in logs
 // and limits, and outlives its secrets.
@@ -70,6 +74,7 @@ type Keeper struct {
 	engine Engine
 	redis  redis.UniversalClient
 	now    func() time.Time
+	mu     sync.Mutex // one change at a time; other nodes are left to the tombstones
 }
 
 // NewKeeper returns a Keeper of the keys in redis and Tyk.
@@ -80,7 +85,7 @@ func NewKeeper(e Engine, client redis.UniversalClient) *Keeper {
 const (
 	indexName      = "fhirgate:keys"     // set of all ids
 	recordPrefix   = "fhirgate:key:"     // + id: the Key as JSON
-	revokedPrefix  = "fhirgate:revoked:" // + hash: a tombstone
+	revokedPrefix  = "fhirgate:revoked:" // + hash of a secret, or id of a key: a tombstone
 	editionName    = "fhirgate:edition"  // another random word after every change of a secret
 	keyIDInSession = "key_id"
 )
@@ -94,7 +99,10 @@ func (k *Keeper) Create(ctx context.Context, name, plan string, life time.Durati
 		key.Expires = now.Add(life)
 	}
 	token, err := k.addSecret(ctx, key)
-	return key, token, err
+	if err != nil {
+		return nil, "", err
+	}
+	return key, token, nil
 }
 
 // addSecret gives the key a new secret: the record first, so that no secret
@@ -131,13 +139,20 @@ func session(key *Key, expires time.Time) engine.Session {
 // Rotate gives the key a new secret and returns it. The secrets of before work
 // on for grace; with none they are revoked at once.
 func (k *Keeper) Rotate(ctx context.Context, id string, grace time.Duration) (*Key, string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	key, err := k.Get(ctx, id)
 	if err != nil {
 		return nil, "", err
 	}
-	if !key.Revoked.IsZero() {
+	now := k.now()
+	switch key.Status(now) {
+	case "revoked":
 		return nil, "", ErrRevoked
+	case "expired":
+		return nil, "", ErrExpired
 	}
+	key.Secrets = slices.DeleteFunc(key.Secrets, func(s Secret) bool { return !s.Expires.IsZero() && !now.Before(s.Expires) })
 	old := slices.Clone(key.Secrets)
 	token, err := k.addSecret(ctx, key)
 	if err != nil {
@@ -185,19 +200,29 @@ func (k *Keeper) announce(ctx context.Context) error {
 	return nil
 }
 
-// Revoke ends the key and all of its secrets for good. It is idempotent.
+// Revoke ends the key and all of its secrets for good. It is idempotent. The
+// key's own tombstone comes first: a secret that a rotation on another node adds
+// meanwhile is dead with it.
 func (k *Keeper) Revoke(ctx context.Context, id string) (*Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	key, err := k.Get(ctx, id)
 	if err != nil {
+		return nil, err
+	}
+	if key.Revoked.IsZero() {
+		key.Revoked = k.now().UTC().Truncate(time.Second)
+	}
+	if err := k.redis.Set(ctx, revokedPrefix+id, key.Revoked.Format(time.RFC3339), 0).Err(); err != nil {
+		return nil, fmt.Errorf("writing the tombstone: %w", err)
+	}
+	if err := k.announce(ctx); err != nil {
 		return nil, err
 	}
 	for _, secret := range key.Secrets {
 		if err := k.killSecret(ctx, secret.Hash); err != nil {
 			return nil, err
 		}
-	}
-	if key.Revoked.IsZero() {
-		key.Revoked = k.now().UTC().Truncate(time.Second)
 	}
 	return key, k.save(ctx, key)
 }
@@ -219,18 +244,48 @@ func (k *Keeper) killSecret(ctx context.Context, hash string) error {
 
 // Get returns the key of an id, or ErrNotFound.
 func (k *Keeper) Get(ctx context.Context, id string) (*Key, error) {
-	data, err := k.redis.Get(ctx, recordPrefix+id).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return nil, ErrNotFound
-	}
+	found, err := k.records(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	key := new(Key)
-	if err := json.Unmarshal(data, key); err != nil {
-		return nil, fmt.Errorf("the record of key %s: %w", id, err)
+	if len(found) == 0 {
+		return nil, ErrNotFound
 	}
-	return key, nil
+	return found[0], nil
+}
+
+// records reads the keys of ids in one round trip; an id without a record is
+// left out. A tombstone tells more than the record, which a rotation on another
+// node may have written over.
+func (k *Keeper) records(ctx context.Context, ids ...string) ([]*Key, error) {
+	records, tombstones := make([]*redis.StringCmd, len(ids)), make([]*redis.StringCmd, len(ids))
+	pipe := k.redis.Pipeline()
+	for i, id := range ids {
+		records[i], tombstones[i] = pipe.Get(ctx, recordPrefix+id), pipe.Get(ctx, revokedPrefix+id)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	found := make([]*Key, 0, len(ids))
+	for i, id := range ids {
+		data, err := records[i].Bytes()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err == nil {
+			err = tombstones[i].Err()
+		}
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("reading the record of a key: %w", err)
+		}
+		key := new(Key)
+		if err := json.Unmarshal(data, key); err != nil {
+			return nil, fmt.Errorf("the record of key %s is damaged: %w", id, err)
+		}
+		if revoked, err := time.Parse(time.RFC3339, tombstones[i].Val()); err == nil {
+			key.Revoked = revoked
+		}
+		found = append(found, key)
+	}
+	return found, nil
 }
 
 // List returns all keys, the oldest first.
@@ -239,16 +294,12 @@ func (k *Keeper) List(ctx context.Context) ([]*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([]*Key, 0, len(ids))
-	for _, id := range ids {
-		key, err := k.Get(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			continue // its record was never written
-		}
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, key)
+	if len(ids) == 0 {
+		return []*Key{}, nil
+	}
+	found, err := k.records(ctx, ids...)
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(found, func(a, b *Key) int {
 		if c := a.Created.Compare(b.Created); c != 0 {

@@ -87,8 +87,9 @@ func (d *Directory) recall(hash string) (consumer *facade.Consumer, current bool
 	return entry.consumer, now.Before(d.asked.Add(freshness))
 }
 
-// readTimeout bounds a round trip to Redis.
-const readTimeout = 2 * time.Second
+// readTimeout bounds what a lookup asks of Redis: what it was told at first must
+// not be older than the second within which a revocation holds.
+const readTimeout = time.Second
 
 // check reads the edition.
 func (d *Directory) check(ctx context.Context) error {
@@ -129,6 +130,9 @@ func (d *Directory) read(ctx context.Context, hash string) (*facade.Consumer, er
 		return nil, fmt.Errorf("reading a key: %w", err)
 	}
 	consumer, err := consumerOf(session, tombstone)
+	if err == nil {
+		err = d.alive(ctx, consumer.KeyID)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.learn(edition, asked)
@@ -141,6 +145,19 @@ func (d *Directory) read(ctx context.Context, hash string) (*facade.Consumer, er
 	}
 	d.known[hash] = remembered{consumer, edition, asked.Add(memory)}
 	return consumer, nil
+}
+
+// alive returns facade.ErrUnknownKey when the key of an id was revoked: that holds
+// for all of its secrets, also for those that its record does not know.
+func (d *Directory) alive(ctx context.Context, id string) error {
+	n, err := d.redis.Exists(ctx, revokedPrefix+id).Result()
+	if err != nil {
+		return fmt.Errorf("reading a key: %w", err)
+	}
+	if n > 0 {
+		return facade.ErrUnknownKey
+	}
+	return nil
 }
 
 func consumerOf(session *redis.StringCmd, tombstone *redis.IntCmd) (*facade.Consumer, error) {
