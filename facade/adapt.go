@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fhirgate/fhir"
+	"fhirgate/upstream"
 )
 
 // adapt makes the request to the hospital: its URL from the parsed path, its
@@ -28,7 +29,7 @@ func (f *Facade) adapt(c *call) error {
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
-	}).WithContext(c.r.Context())
+	}).WithContext(upstream.WithConsumer(c.r.Context(), c.consumer.KeyID))
 	if c.r.Method == http.MethodHead {
 		c.out.Method = http.MethodGet
 	}

@@ -19,7 +19,8 @@ func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes boo
 		fmt.Fprintf(&out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	c := &call{r: r, began: time.Now(), snapshot: s, consumer: &Consumer{KeyID: "explain", PlanID: plan}}
-	f := &Facade{sealer: &Sealer{}} // its links are for the consumer that got them
+	f := &Facade{}
+	f.Rekey(&Sealer{}) // its links are for the consumer that got them
 	if err := f.identify(c); err != nil {
 		say("refused", "%s", refusalLine(err))
 		return out.String(), false

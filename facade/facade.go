@@ -27,7 +27,7 @@ type Facade struct {
 	snapshot atomic.Pointer[Snapshot]
 	keys     Keys
 	limiter  Limiter
-	sealer   *Sealer
+	sealer   atomic.Pointer[Sealer]
 	bodies   *semaphore.Weighted // bytes of JSON request bodies held at once
 	limits   BodyLimits
 	access   *observe.AccessLog
@@ -67,7 +67,6 @@ func New(snapshot *Snapshot, o Options) *Facade {
 	f := &Facade{
 		keys:    o.Keys,
 		limiter: o.Limiter,
-		sealer:  o.Sealer,
 		bodies:  semaphore.NewWeighted(o.Limits.Held),
 		limits:  o.Limits,
 		access:  o.Access,
@@ -75,11 +74,15 @@ func New(snapshot *Snapshot, o Options) *Facade {
 		log:     o.Log,
 	}
 	f.snapshot.Store(snapshot)
+	f.sealer.Store(o.Sealer)
 	return f
 }
 
 // Swap makes calls that begin from now on see snapshot.
 func (f *Facade) Swap(snapshot *Snapshot) { f.snapshot.Store(snapshot) }
+
+// Rekey makes links be sealed and opened with sealer from now on.
+func (f *Facade) Rekey(sealer *Sealer) { f.sealer.Store(sealer) }
 
 // Snapshot returns the configuration in force.
 func (f *Facade) Snapshot() *Snapshot { return f.snapshot.Load() }

@@ -84,7 +84,7 @@ func TestFaultsBeforeTheAnswer(t *testing.T) {
 		"nothing with 200":           {answering(200, "", "Content-Type", fhirJSON), 502, "structure", ""},
 		"a coding nobody asked for":  {answering(200, "\x0b\x02\x80{}\x03", "Content-Type", fhirJSON, "Content-Encoding", "br"), 502, "structure", ""},
 		"broken gzip":                {answering(200, "\x1f\x8bcanary", "Content-Type", fhirJSON, "Content-Encoding", "gzip"), 502, "transient", ""},
-		"redirect":                   {answering(302, "", "Location", "https://elsewhere.example/fhir/Patient/1", "Etag", `W/"1"`), 502, "structure", ""},
+		"redirect":                   {answering(302, "", "Location", "https://elsewhere.example/fhir/Patient/1", "Etag", `W/"1"`), 502, "security", ""},
 		"switching protocols":        {answering(101, "", "Upgrade", "canary", "Connection", "Upgrade"), 502, "structure", ""},
 		"status 999":                 {answering(999, "canary"), 502, "structure", ""},
 		"HTML 404":                   {sandbox.HTMLError(404), 404, "not-found", ""},
@@ -127,9 +127,9 @@ func TestFaultsBeforeTheAnswer(t *testing.T) {
 				require.Empty(t, a.Header.Get(name), name)
 			}
 			require.NotContains(t, string(a.body), "canary")
-			// net/http sends a read again on a connection that died unused; a 401
-			// is tried again with a fresh token.
-			require.LessOrEqual(t, b.hospitalCalls(), 2)
+			// A read is tried three times where that may help, and once more by
+			// net/http itself on a connection that died unused; a 401 twice.
+			require.LessOrEqual(t, b.hospitalCalls(), 4)
 		})
 	}
 	b.t = t

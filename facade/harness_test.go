@@ -149,6 +149,7 @@ func (b *bench) configure() {
 			},
 			Timeouts:       upstream.Timeouts{FirstByte: time.Second, Idle: time.Second},
 			PrivateNetwork: true,
+			Resilience:     upstream.Resilience{Breaker: upstream.Breaker{Calls: -1}}, // a test fails on purpose, again and again
 		})
 		require.NoError(b.t, err)
 		h.Client = client

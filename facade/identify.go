@@ -37,7 +37,7 @@ func (f *Facade) identifySealed(c *call, token string) error {
 	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		return fhir.NewError(http.StatusMethodNotAllowed, fhir.IssueNotSupported, "a link of an earlier answer is followed with GET").With("Allow", "GET, HEAD")
 	}
-	link, err := f.sealer.Open(token)
+	link, err := f.sealer.Load().Open(token)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (f *Facade) otherLink(c *call, kind links.Kind, locator string) (string, er
 // seal returns the link to target that is authorised as asked when it comes
 // back.
 func (f *Facade) seal(c *call, target string, asked fhir.Request, life time.Duration) (string, error) {
-	token, err := f.sealer.Seal(sealedLink{
+	token, err := f.sealer.Load().Seal(sealedLink{
 		URL:         target,
 		Hospital:    c.hospital.Route.ID,
 		Consumer:    c.consumer.KeyID,
@@ -128,7 +128,7 @@ func errForeign() *fhir.Error {
 // unseal gives back what a sealed link in a request body stood for, so that a
 // resource that was read can be sent back as it was.
 func (f *Facade) unseal(c *call, token string) (string, error) {
-	link, err := f.sealer.Open(token)
+	link, err := f.sealer.Load().Open(token)
 	if err != nil || link.Hospital != c.hospital.Route.ID || link.Consumer != c.consumer.KeyID {
 		return "", fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "the body holds a sealed link that is not the caller's or is too old")
 	}

@@ -163,10 +163,10 @@ func TestASealedLinkIsBound(t *testing.T) {
 	}
 	b.t = t
 
-	link, err := b.facade.sealer.Open(token)
+	link, err := b.facade.sealer.Load().Open(token)
 	require.NoError(t, err)
 	link.Expires = time.Now().Add(-time.Second).Unix()
-	expired, err := b.facade.sealer.Seal(*link)
+	expired, err := b.facade.sealer.Load().Seal(*link)
 	require.NoError(t, err)
 	got := b.call("GET", "/fhir/harbor/_sealed/"+expired, "")
 	require.Equal(t, 410, got.StatusCode)
@@ -175,7 +175,7 @@ func TestASealedLinkIsBound(t *testing.T) {
 
 	link.Expires = time.Now().Add(time.Hour).Unix()
 	link.URL = "http://169.254.169.254/latest/meta-data"
-	elsewhere, err := b.facade.sealer.Seal(*link)
+	elsewhere, err := b.facade.sealer.Load().Seal(*link)
 	require.NoError(t, err)
 	require.Equal(t, 403, b.call("GET", "/fhir/harbor/_sealed/"+elsewhere, "").StatusCode)
 

@@ -41,7 +41,7 @@ func Check(configFile string, demo bool) (*Checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := files.Snapshot(config.Settings.PublicURL, nil)
+	snapshot, err := files.Snapshot(config.Settings.PublicURL, nil, nil)
 	if err != nil {
 		return nil, err
 	}

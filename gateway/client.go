@@ -1,68 +1,168 @@
 package gateway
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"net/url"
 	"os"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/redis/go-redis/v9"
+
+	"fhirgate/internal/strict"
 	"fhirgate/routes"
 	"fhirgate/upstream"
+	"fhirgate/upstream/budget"
+	"fhirgate/upstream/jwks"
+	"fhirgate/upstream/tokens"
 )
 
+// shared is what the clients of all hospitals have in common, on all nodes.
+type shared struct {
+	redis  redis.UniversalClient
+	tokens *tokens.Cache
+	rings  *jwks.Rings
+	log    *slog.Logger
+}
+
 // newClient returns the client of a route's hospital; on an error place names
-// the key of the route at fault.
-func newClient(route *routes.Route) (client *upstream.Client, place string, err error) {
+// the key of the route at fault. Without anything shared, for a command that
+// looks at a hospital once, it has a token of its own and no budget.
+func (s *shared) newClient(route *routes.Route) (client *upstream.Client, place string, err error) {
 	up := route.Upstream
 	base, err := url.Parse(up.BaseURL)
 	if err != nil {
 		return nil, "upstream.base_url", err
 	}
-	tlsConfig, err := trust(up.CAFile)
+	tlsConfig, place, err := transportTLS(up)
 	if err != nil {
-		return nil, "upstream.ca_file", err
+		return nil, place, err
 	}
-	reveal := func(s interface{ Reveal() (string, error) }) string {
-		value, _ := s.Reveal() // the loader has reported what cannot be read
-		return value
-	}
-	client, err = upstream.New(upstream.Config{
-		BaseURL: base,
-		Auth: upstream.Auth{
-			Kind:         up.Auth.Kind,
-			Token:        reveal(up.Auth.Token),
-			Username:     reveal(up.Auth.Username),
-			Password:     reveal(up.Auth.Password),
-			TokenURL:     up.Auth.TokenURL,
-			ClientID:     reveal(up.Auth.ClientID),
-			ClientSecret: reveal(up.Auth.ClientSecret),
-			Key:          reveal(up.Auth.Key),
-			KeyID:        up.Auth.KeyID,
-			Alg:          up.Auth.Alg,
-			Scope:        up.Auth.Scope,
-		},
+	cfg := upstream.Config{
+		BaseURL:        base,
+		Auth:           s.auth(up.Auth),
 		Headers:        up.Headers,
-		Timeouts:       upstream.Timeouts{Connect: up.Timeouts.Connect, FirstByte: up.Timeouts.FirstByte, Idle: up.Timeouts.Idle},
+		Timeouts:       upstream.Timeouts{Connect: up.Timeouts.Connect, FirstByte: up.Timeouts.FirstByte, Idle: up.Timeouts.Idle, Total: up.Timeouts.Total},
 		PrivateNetwork: up.PrivateNetwork,
 		TLS:            tlsConfig,
-	})
+		RedirectHosts:  up.RedirectHosts,
+		MaxAnswer:      up.MaxAnswer,
+		Resilience:     resilience(up.Resilience),
+		Budget:         s.budget(route),
+	}
+	if up.Proxy.Given() {
+		if cfg.Proxy, err = url.Parse(reveal(up.Proxy)); err != nil {
+			return nil, "upstream.proxy", errors.New("is not a URL")
+		}
+	}
+	client, err = upstream.New(cfg)
 	return client, "upstream.auth", err
 }
 
-// trust returns a TLS configuration that trusts the certificates of a PEM file
-// instead of the system's, or nil for no file.
-func trust(caFile string) (*tls.Config, error) {
-	if caFile == "" {
-		return nil, nil
+// reveal returns the value of a secret that the loader has found readable.
+func reveal(s strict.Secret) string {
+	value, _ := s.Reveal()
+	return value
+}
+
+func (s *shared) auth(a routes.Auth) upstream.Auth {
+	auth := upstream.Auth{
+		Kind:         a.Kind,
+		Token:        reveal(a.Token),
+		Username:     reveal(a.Username),
+		Password:     reveal(a.Password),
+		TokenURL:     a.TokenURL,
+		ClientID:     reveal(a.ClientID),
+		ClientSecret: reveal(a.ClientSecret),
+		Key:          reveal(a.Key),
+		KeyID:        a.KeyID,
+		Alg:          a.Alg,
+		Scope:        a.Scope,
+		Region:       a.Region,
+		Service:      a.Service,
 	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, errors.New("cannot be read")
+	if s != nil {
+		auth.Tokens = s.tokens
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, errors.New("holds no certificate in PEM form")
+	switch {
+	case a.KeyRing == "":
+	case s != nil:
+		auth.Key, auth.Keys = "ring "+a.KeyRing, s.rings.Signer(a.KeyRing)
+	default:
+		auth.Keys = noRings{}
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, nil
+	return auth
+}
+
+// noRings stands for the key rings where no gateway runs.
+type noRings struct{}
+
+// SigningKey returns an error.
+func (noRings) SigningKey(context.Context) (jose.SigningKey, error) {
+	return jose.SigningKey{}, errors.New("its key ring is known to a running gateway only")
+}
+
+func (s *shared) budget(route *routes.Route) upstream.Budget {
+	b := route.Upstream.Budget
+	if s == nil || !b.Limited() {
+		return upstream.Budget{}
+	}
+	limits := budget.Limits{Requests: b.Requests, Per: b.Per, Concurrency: b.Concurrency, MaxWait: b.MaxWait}
+	options := []budget.Option{budget.WithLogger(s.log)}
+	if !b.CountsTokenCalls {
+		options = append(options, budget.WithReserve(0))
+	}
+	return upstream.Budget{
+		Shared:          budget.New(s.redis, route.ID, limits, options...),
+		CountsTokens:    b.CountsTokenCalls,
+		BareUntilMinute: b.Bare429 == routes.UntilMinute,
+		QuotaText:       b.QuotaText,
+	}
+}
+
+func resilience(r routes.Resilience) upstream.Resilience {
+	out := upstream.Resilience{
+		HedgeAfter: r.HedgeAfter,
+		Breaker:    upstream.Breaker{Calls: r.Breaker.Calls, Window: r.Breaker.Window, Pause: r.Breaker.Pause},
+	}
+	if r.Breaker.Off {
+		out.Breaker.Calls = -1
+	}
+	if r.Retries != nil {
+		out.Retries = *r.Retries
+		if out.Retries == 0 {
+			out.Retries = -1
+		}
+	}
+	return out
+}
+
+// transportTLS returns the TLS configuration for a hospital with its own
+// authority or a certificate of ours, nil for the default.
+func transportTLS(up routes.Upstream) (cfg *tls.Config, place string, err error) {
+	if up.CAFile == "" && up.ClientCert == nil {
+		return nil, "", nil
+	}
+	cfg = &tls.Config{MinVersion: tls.VersionTLS12}
+	if up.CAFile != "" {
+		pem, err := os.ReadFile(up.CAFile)
+		if err != nil {
+			return nil, "upstream.ca_file", errors.New("cannot be read")
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, "upstream.ca_file", errors.New("holds no certificate in PEM form")
+		}
+	}
+	if up.ClientCert != nil {
+		pair, err := tls.LoadX509KeyPair(up.ClientCert.CertFile, up.ClientCert.KeyFile)
+		if err != nil {
+			return nil, "upstream.client_cert", errors.New("the certificate and its key cannot be read, or do not belong together")
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, "", nil
 }

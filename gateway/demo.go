@@ -77,6 +77,7 @@ func useDemoFolders(settings *engine.Settings) {
 	settings.Transforms = filepath.Join(dir, "transforms")
 	settings.Policies = filepath.Join(dir, "policies")
 	settings.LinkKeysFile = filepath.Join(dir, "link-keys")
+	settings.KeyEncryptionKeysFile = filepath.Join(dir, "key-encryption-keys")
 }
 
 // unpack writes the files of the binary that match pattern below dir.

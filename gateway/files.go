@@ -99,10 +99,11 @@ func (f *Files) tykPolicies() map[string]json.RawMessage {
 	return out
 }
 
-// Snapshot makes the files ready for calls. Hospitals whose way upstream has
+// Snapshot makes the files ready for calls. shared is what hospitals' clients
+// share with other nodes; nil where nothing is served. Hospitals whose way upstream has
 // not changed since previous (which may be nil) keep their client, and with it
 // their connections and tokens.
-func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot) (*facade.Snapshot, error) {
+func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot, shared *shared) (*facade.Snapshot, error) {
 	var problems strict.Problems
 	hospitals := make([]*facade.Hospital, 0, len(f.Routes))
 	for _, route := range f.Routes {
@@ -113,7 +114,7 @@ func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot) (*facade.S
 			}
 		}
 		if h.Client == nil {
-			client, place, err := newClient(route)
+			client, place, err := shared.newClient(route)
 			if err != nil {
 				problems = append(problems, route.Problem(place, "%s", err))
 				continue

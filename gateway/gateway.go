@@ -26,6 +26,8 @@ import (
 	"fhirgate/gateway/store"
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
+	"fhirgate/upstream/jwks"
+	"fhirgate/upstream/tokens"
 )
 
 // Options are what serve was called with.
@@ -72,6 +74,7 @@ type server struct {
 	demo    *demoHospitals
 	store   *store.Store
 	files   *Files
+	shared  *shared
 	facade  *facade.Facade
 	engine  *engine.Engine
 	keeper  *keys.Keeper
@@ -171,7 +174,10 @@ func (s *server) load() error {
 	if s.files, err = ReadFiles(strict.Disk{}, foldersOf(settings)); err != nil {
 		return err
 	}
-	snapshot, err := s.files.Snapshot(settings.PublicURL, nil)
+	if err := s.openShared(); err != nil {
+		return err
+	}
+	snapshot, err := s.files.Snapshot(settings.PublicURL, nil, s.shared)
 	if err != nil {
 		return err
 	}
@@ -191,6 +197,26 @@ func (s *server) load() error {
 		options.Limiter = limiter.NewEmbedded(s.store)
 	}
 	s.facade = facade.New(snapshot, options)
+	return nil
+}
+
+// openShared opens what the hospitals' clients share: tokens and signing keys,
+// encrypted in Redis.
+func (s *server) openShared() error {
+	path := s.config.Settings.KeyEncryptionKeysFile
+	encryption, err := symmetricKeys(path)
+	if err != nil {
+		return err
+	}
+	s.shared = &shared{redis: s.store.Client(), log: s.log}
+	report := tokens.OnError(func(err error) { s.log.Warn("a hospital's token could not be shared or renewed", "error", err) })
+	if s.shared.tokens, err = tokens.New(s.store.Client(), encryption, report); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	s.closes(func() error { s.shared.tokens.Close(); return nil })
+	if s.shared.rings, err = jwks.Open(jwks.Options{Redis: s.store.Client(), SealKeys: encryption, Log: s.log}); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	return nil
 }
 
@@ -218,10 +244,12 @@ func (s *server) start(ctx context.Context) error {
 	}
 	s.keeper = keys.NewKeeper(s.engine, s.store.Client())
 	s.reload = &reloader{
-		fsys: strict.Disk{}, folders: foldersOf(settings), publicURL: settings.PublicURL, facade: s.facade,
+		fsys: strict.Disk{}, folders: foldersOf(settings), publicURL: settings.PublicURL,
+		linkKeys: settings.LinkKeysFile, shared: s.shared, facade: s.facade,
 		policies: func(ctx context.Context, files *Files) error { return s.engine.SetPolicies(ctx, files.tykPolicies()) },
 		metrics:  s.metrics, log: s.log, requests: make(chan chan error),
 	}
+	s.metrics.Watch(s.hospitals)
 	api := &admin{secret: secret, keeper: s.keeper, snapshot: s.facade.Snapshot, reload: s.reload.ask, metrics: s.metrics.Handler()}
 	s.admin = &http.Server{Handler: api.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
@@ -230,6 +258,16 @@ func (s *server) start(ctx context.Context) error {
 		}
 	}()
 	return nil
+}
+
+// hospitals tells how the hospitals are.
+func (s *server) hospitals() []observe.HospitalState {
+	snapshot := s.facade.Snapshot()
+	states := make([]observe.HospitalState, 0, len(snapshot.Hospitals))
+	for id, h := range snapshot.Hospitals {
+		states = append(states, observe.HospitalState{ID: id, BreakerOpen: h.Client.BreakerState() != "closed"})
+	}
+	return states
 }
 
 // run waits for the end, reloading meanwhile, and drains.

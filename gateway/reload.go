@@ -29,6 +29,8 @@ type reloader struct {
 	fsys      fs.FS
 	folders   Folders
 	publicURL string
+	linkKeys  string // file of the keys that seal links
+	shared    *shared
 	facade    *facade.Facade
 	policies  func(context.Context, *Files) error // hands changed plans to Tyk
 	metrics   *observe.Metrics
@@ -65,7 +67,11 @@ func (r *reloader) try(ctx context.Context) error {
 		return err
 	}
 	old := r.facade.Snapshot()
-	snapshot, err := files.Snapshot(r.publicURL, old)
+	sealer, err := newSealer(r.linkKeys)
+	if err != nil {
+		return err
+	}
+	snapshot, err := files.Snapshot(r.publicURL, old, r.shared)
 	if err != nil {
 		return err
 	}
@@ -74,6 +80,7 @@ func (r *reloader) try(ctx context.Context) error {
 			return err
 		}
 	}
+	r.facade.Rekey(sealer)
 	r.facade.Swap(snapshot)
 	closeReplaced(old, snapshot)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"testing/fstest"
 
@@ -42,12 +43,12 @@ func newReloader(t *testing.T) (r *reloader, files fstest.MapFS, told *int) {
 	told = new(int)
 	r = &reloader{
 		fsys: files, folders: Folders{Routes: "routes", Transforms: "transforms", Policies: "policies"},
-		publicURL: "https://fhir.example", metrics: observe.NewMetrics("test"), log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		publicURL: "https://fhir.example", linkKeys: filepath.Join(t.TempDir(), "link-keys"), metrics: observe.NewMetrics("test"), log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		policies: func(ctx context.Context, _ *Files) error { *told++; return ctx.Err() },
 	}
 	read, err := ReadFiles(files, r.folders)
 	require.NoError(t, err)
-	snapshot, err := read.Snapshot(r.publicURL, nil)
+	snapshot, err := read.Snapshot(r.publicURL, nil, nil)
 	require.NoError(t, err)
 	r.facade = facade.New(snapshot, facade.Options{})
 	return r, files, told

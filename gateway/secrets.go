@@ -26,17 +26,12 @@ func adminSecret(dataDir string) (string, error) {
 	return strings.TrimSpace(string(data)), err
 }
 
-// newSealer returns a sealer with the keys of a JWK set file, which is made
-// with one key at the first start. To rotate, put a new key first and drop an
-// old one when a day has passed.
+// newSealer returns a sealer with the keys of a file. To rotate, put a new key
+// first, and drop an old one when a day has passed.
 func newSealer(path string) (*facade.Sealer, error) {
-	data, err := makeOnce(path, func() ([]byte, error) { return json.Marshal(newLinkKeys()) })
+	keys, err := symmetricKeys(path)
 	if err != nil {
 		return nil, err
-	}
-	var keys jose.JSONWebKeySet
-	if err := json.Unmarshal(data, &keys); err != nil {
-		return nil, fmt.Errorf("%s: is not a JWK set", path)
 	}
 	sealer, err := facade.NewSealer(keys)
 	if err != nil {
@@ -45,7 +40,21 @@ func newSealer(path string) (*facade.Sealer, error) {
 	return sealer, nil
 }
 
-func newLinkKeys() jose.JSONWebKeySet {
+// symmetricKeys reads a JWK set file of AES keys, which is made with one key at
+// the first start.
+func symmetricKeys(path string) (jose.JSONWebKeySet, error) {
+	var keys jose.JSONWebKeySet
+	data, err := makeOnce(path, func() ([]byte, error) { return json.Marshal(newSymmetricKeys()) })
+	if err != nil {
+		return keys, err
+	}
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return keys, fmt.Errorf("%s: is not a JWK set", path)
+	}
+	return keys, nil
+}
+
+func newSymmetricKeys() jose.JSONWebKeySet {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{

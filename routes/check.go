@@ -49,11 +49,7 @@ func (u *Upstream) check(doc *strict.Document) {
 	for i, alias := range u.Aliases {
 		checkBase(doc, "upstream.aliases."+strconv.Itoa(i), alias)
 	}
-	for i, host := range u.LinkHosts {
-		if parsed, err := url.Parse("https://" + host); err != nil || parsed.Host != host || parsed.Hostname() == "" {
-			doc.Fail("upstream.link_hosts."+strconv.Itoa(i), "must be a host name with or without a port, such as files.example:8443")
-		}
-	}
+	checkHosts(doc, "upstream.link_hosts", u.LinkHosts)
 	for name, value := range u.Headers {
 		place := "upstream.headers." + name
 		switch {
@@ -64,6 +60,9 @@ func (u *Upstream) check(doc *strict.Document) {
 		}
 	}
 	u.Auth.check(doc)
+	u.checkTransport(doc)
+	u.Budget.check(doc)
+	u.Resilience.check(doc)
 }
 
 // reservedHeaders are those of which a fixed value would break a call.
@@ -90,7 +89,9 @@ var authFields = map[string]struct{ required, optional []string }{
 	AuthBasic:             {required: []string{"username", "password"}},
 	AuthClientSecretBasic: {required: []string{"token_url", "client_id", "client_secret"}, optional: []string{"scope"}},
 	AuthClientSecretPost:  {required: []string{"token_url", "client_id", "client_secret"}, optional: []string{"scope"}},
-	AuthSmartBackend:      {required: []string{"token_url", "client_id", "key"}, optional: []string{"scope", "alg", "key_id"}},
+	AuthSmartBackend:      {required: []string{"token_url", "client_id"}, optional: []string{"key", "key_ring", "scope", "alg", "key_id"}},
+	AuthJWTBearer:         {required: []string{"token_url", "client_id"}, optional: []string{"key", "key_ring", "scope", "alg", "key_id"}},
+	AuthSigV4:             {required: []string{"client_id", "client_secret", "region"}, optional: []string{"service"}},
 }
 
 var algorithms = []string{"RS256", "RS384", "RS512", "ES256", "ES384"}
@@ -114,10 +115,16 @@ func (a *Auth) check(doc *strict.Document) {
 			doc.Fail(place, "kind %s needs %s", a.Kind, name)
 		}
 	}
-	for _, name := range []string{"token_url", "client_id", "client_secret", "token", "username", "password", "key", "key_id", "alg", "scope"} {
+	for _, name := range []string{"token_url", "client_id", "client_secret", "token", "username", "password", "key", "key_id", "alg", "scope", "key_ring", "region", "service"} {
 		if doc.Has(place+"."+name) && !slices.Contains(fields.required, name) && !slices.Contains(fields.optional, name) {
 			doc.Fail(place+"."+name, "does not go with kind %s", a.Kind)
 		}
+	}
+	if slices.Contains(fields.optional, "key_ring") && doc.Has(place+".key") == doc.Has(place+".key_ring") {
+		doc.Fail(place, "kind %s needs either key or key_ring", a.Kind)
+	}
+	if a.KeyRing != "" && (a.Alg != "" || a.KeyID != "") {
+		doc.Fail(place+".key_ring", "has its own alg and key_id")
 	}
 	if a.TokenURL != "" && a.TokenURL != "discover" {
 		if parsed, err := url.Parse(a.TokenURL); err != nil || parsed.Host == "" || (parsed.Scheme != "https" && parsed.Scheme != "http") {

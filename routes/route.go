@@ -31,51 +31,6 @@ type Route struct {
 	doc *strict.Document
 }
 
-// Upstream is how a hospital's FHIR server is reached.
-type Upstream struct {
-	BaseURL        string            `yaml:"base_url"`        // FHIR base, without a slash at the end
-	Aliases        []string          `yaml:"aliases"`         // other bases under which the hospital writes its own links
-	LinkHosts      []string          `yaml:"link_hosts"`      // host[:port] that sealed links may reach besides the base's own
-	Auth           Auth              `yaml:"auth"`            // default: none
-	Headers        map[string]string `yaml:"headers"`         // fixed request headers, e.g. Epic-Client-ID
-	Timeouts       Timeouts          `yaml:"timeouts"`        // defaults in Timeouts
-	PrivateNetwork bool              `yaml:"private_network"` // allow loopback, private and link-local addresses
-	CAFile         string            `yaml:"ca_file"`         // PEM bundle to trust instead of the system's
-}
-
-// Auth is how the gateway logs in to a hospital. Which fields a kind takes is
-// in authFields.
-type Auth struct {
-	Kind         string        `yaml:"kind"`
-	TokenURL     string        `yaml:"token_url"`     // absolute, or "discover": read from {base}/.well-known/smart-configuration
-	ClientID     strict.Secret `yaml:"client_id"`     // no secret: may stand in the file
-	ClientSecret strict.Secret `yaml:"client_secret"` // {env: NAME} or {file: PATH}
-	Token        strict.Secret `yaml:"token"`         // of kind bearer
-	Username     strict.Secret `yaml:"username"`      // of kind basic
-	Password     strict.Secret `yaml:"password"`      // of kind basic
-	Key          strict.Secret `yaml:"key"`           // private key, PEM or JWK
-	KeyID        string        `yaml:"key_id"`        // kid of the key; default: the JWK's own
-	Alg          string        `yaml:"alg"`           // RS256, RS384, ES256 or ES384; default RS384 or ES384 by the key
-	Scope        []string      `yaml:"scope"`
-}
-
-// Timeouts bound a call to a hospital. Zero means the default.
-type Timeouts struct {
-	Connect   time.Duration `yaml:"connect"`    // TCP and TLS; default 5s
-	FirstByte time.Duration `yaml:"first_byte"` // from the request's end to the answer's headers; default 30s
-	Idle      time.Duration `yaml:"idle"`       // between two pieces of a body; default 60s
-}
-
-// The kinds of Auth.
-const (
-	AuthNone              = "none"
-	AuthBearer            = "bearer"
-	AuthBasic             = "basic"
-	AuthClientSecretBasic = "client_secret_basic"
-	AuthClientSecretPost  = "client_secret_post"
-	AuthSmartBackend      = "smart-backend"
-)
-
 // Allows reports whether the route lists the interaction that r is.
 // Capabilities are always allowed. A batch or transaction must be listed under
 // "system"; its entries are looked at one by one.

@@ -88,6 +88,11 @@ func TestTheSchemaHasTheVocabulary(t *testing.T) {
 	require.Equal(t, keys[Route](), slices.Sorted(maps.Keys(below(root, "properties"))))
 	require.Equal(t, keys[Upstream](), slices.Sorted(maps.Keys(upstream)))
 	require.Equal(t, keys[Auth](), slices.Sorted(maps.Keys(auth)))
+	require.Equal(t, keys[Budget](), slices.Sorted(maps.Keys(below(root, "$defs", "budget", "properties"))))
+	require.Equal(t, keys[ClientCert](), slices.Sorted(maps.Keys(below(upstream, "client_cert", "properties"))))
+	resilience := below(root, "$defs", "resilience", "properties")
+	require.Equal(t, keys[Resilience](), slices.Sorted(maps.Keys(resilience)))
+	require.Equal(t, keys[Breaker](), slices.Sorted(maps.Keys(below(resilience, "breaker", "properties"))))
 	require.Equal(t, keys[Timeouts](), slices.Sorted(maps.Keys(below(upstream, "timeouts", "properties"))))
 
 	require.ElementsMatch(t, slices.Collect(maps.Keys(authFields)), below(auth, "kind")["enum"])

@@ -24,6 +24,11 @@ type Config struct {
 	Timeouts       Timeouts
 	PrivateNetwork bool        // allow loopback, private and link-local addresses
 	TLS            *tls.Config // nil = system roots, TLS 1.2 or newer
+	Proxy          *url.URL    // nil = the hospital is called directly
+	RedirectHosts  []string    // host[:port] that a read may be redirected to, without the credential
+	MaxAnswer      int64       // bytes of one answer, decompressed; default 4 GiB
+	Resilience     Resilience
+	Budget         Budget
 }
 
 // Timeouts bound a call; a zero value takes the default.
@@ -31,48 +36,70 @@ type Timeouts struct {
 	Connect   time.Duration // TCP and TLS handshake each; default 5s
 	FirstByte time.Duration // from the request's end to the answer's headers; default 30s
 	Idle      time.Duration // between two pieces of an answer's body; default 60s
+	Total     time.Duration // of a call with its retries, to the end of the answer's body; 0 = none
 }
+
+const defaultMaxAnswer = 4 << 30
 
 // Client sends requests to one hospital. It is safe for concurrent use.
 type Client struct {
 	headers   map[string]string
 	transport *http.Transport
-	idle      time.Duration
+	timeouts  Timeouts
+	maxAnswer int64
 	login     login
+	redirects redirects
+	budget    Budget
+	policies  *policies
 }
 
 // New returns a client for the hospital, or an error when its credentials
 // cannot be used (a key that does not parse, an algorithm that does not go
 // with it).
 func New(cfg Config) (*Client, error) {
-	timeouts := cfg.Timeouts.withDefaults()
+	c := &Client{
+		headers:   cfg.Headers,
+		timeouts:  cfg.Timeouts.withDefaults(),
+		maxAnswer: cfg.MaxAnswer,
+		redirects: newRedirects(cfg.BaseURL, cfg.RedirectHosts),
+		budget:    cfg.Budget,
+	}
+	if c.maxAnswer == 0 {
+		c.maxAnswer = defaultMaxAnswer
+	}
+	c.transport = newTransport(cfg, c.timeouts)
+	c.policies = newPolicies(cfg.Resilience, c.once)
+	var err error
+	c.login, err = newLogin(cfg.Auth, cfg.BaseURL, c.budget.forTokens(c.transport))
+	return c, err
+}
+
+func newTransport(cfg Config, timeouts Timeouts) *http.Transport {
 	dialer := &net.Dialer{Timeout: timeouts.Connect, KeepAlive: 30 * time.Second}
-	if !cfg.PrivateNetwork {
+	if !cfg.PrivateNetwork && cfg.Proxy == nil { // a proxy resolves names itself
 		dialer.Control = refusePrivate
 	}
 	tlsConfig := cfg.TLS
 	if tlsConfig == nil {
 		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	c := &Client{
-		headers: cfg.Headers,
-		idle:    timeouts.Idle,
-		transport: &http.Transport{
-			DialContext:           dialer.DialContext,
-			TLSClientConfig:       tlsConfig,
-			TLSHandshakeTimeout:   timeouts.Connect,
-			ResponseHeaderTimeout: timeouts.FirstByte,
-			ExpectContinueTimeout: time.Second,
-			IdleConnTimeout:       90 * time.Second,
-			MaxIdleConnsPerHost:   64,
-			ForceAttemptHTTP2:     true,
-			WriteBufferSize:       32 << 10,
-			ReadBufferSize:        32 << 10,
-		},
+	t := &http.Transport{
+		DialContext:           dialer.DialContext,
+		TLSClientConfig:       tlsConfig,
+		TLSHandshakeTimeout:   timeouts.Connect,
+		ResponseHeaderTimeout: timeouts.FirstByte,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConnsPerHost:   64,
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true, // asked for and undone by ourselves, with bounds (decode.go)
+		WriteBufferSize:       32 << 10,
+		ReadBufferSize:        32 << 10,
 	}
-	var err error
-	c.login, err = newLogin(cfg.Auth, cfg.BaseURL, c.transport)
-	return c, err
+	if cfg.Proxy != nil {
+		t.Proxy = http.ProxyURL(cfg.Proxy)
+	}
+	return t
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -98,33 +125,89 @@ func (c *Client) CheckLogin(ctx context.Context) error {
 }
 
 // Do sends r with the hospital's credential and fixed headers, and returns its
-// answer whatever the status. Redirects are answers too. When the hospital says
-// 401 to a token, one fresh token is fetched and r is sent once more, if it has
-// no body or a GetBody. Otherwise the 401 is the answer, and the next call
-// fetches the fresh token.
+// answer whatever the status. Reads are repeated where that is safe, and follow
+// redirects to hosts that are allowed; other redirects are answers. When the
+// hospital says 401 to a token, one fresh token is fetched and r is sent once
+// more, if it has no body or a GetBody. Otherwise the 401 is the answer, and the
+// next call fetches the fresh token.
 //
-// Errors are *fhir.Error: 502 when the hospital cannot be reached or logged
-// in to, 504 when it is too slow. When r's context ends its error is returned.
-// The caller must close the answer's body; reading it fails when the hospital
-// stays silent for longer than the idle timeout.
+// Errors are *fhir.Error: 502 when the hospital cannot be reached or logged in
+// to, or redirects elsewhere, 503 when it is left alone after failures, 504 when
+// it is too slow, 429 when its budget is used up. When r's context ends its error
+// is returned. The caller must close the answer's body; reading it fails when the
+// hospital stays silent for longer than the idle timeout, or sends more than is
+// allowed.
 func (c *Client) Do(r *http.Request) (*http.Response, error) {
 	for name, value := range c.headers {
 		r.Header.Set(name, value)
 	}
+	r.Header.Set("Accept-Encoding", "gzip")
+	ctx, cancel := r.Context(), context.CancelFunc(nil)
+	if c.timeouts.Total > 0 {
+		ctx, cancel = context.WithTimeout(ctx, c.timeouts.Total)
+		r = r.WithContext(ctx)
+	}
+	resp, err := c.policies.do(r)
+	if err != nil {
+		if cancel != nil {
+			cancel()
+		}
+		return nil, failure(r.Context(), err)
+	}
+	if cancel != nil {
+		resp.Body = &closingBody{ReadCloser: resp.Body, closed: cancel}
+	}
+	return resp, nil
+}
+
+// once makes one attempt: with the credential, a fresh one if need be, and to
+// where the hospital redirects.
+func (c *Client) once(r *http.Request) (*http.Response, error) {
 	authorization, err := c.login.authorization(r.Context(), "")
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.send(r, authorization)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !c.login.renewable() {
-		return resp, err
+	sent := r.Clone(r.Context()) // attempts must not see one another's headers
+	resp, err := c.send(sent, authorization)
+	if err != nil {
+		return nil, err
 	}
-	if !replayable(r) {
-		c.login.forget(authorization)
+	if resp.StatusCode == http.StatusUnauthorized && c.login.renewable() {
+		if resp, err = c.renewed(sent, resp, authorization); err != nil {
+			return nil, err
+		}
+	}
+	for range maxRedirects {
+		next, err := c.redirects.next(sent, resp)
+		if next == nil && err == nil {
+			return resp, nil
+		}
+		discard(resp)
+		if err != nil {
+			return nil, err
+		}
+		sent = next
+		if resp, err = c.send(sent, sent.Header.Get("Authorization")); err != nil {
+			return nil, err
+		}
+	}
+	if next, _ := c.redirects.next(sent, resp); next == nil {
 		return resp, nil
 	}
-	_ = resp.Body.Close() // its 401 is of no further use
-	if authorization, err = c.login.authorization(r.Context(), authorization); err != nil {
+	discard(resp)
+	return nil, refusedRedirect("the hospital redirects again and again")
+}
+
+// renewed sends r again with a fresh credential, or returns refused, the 401,
+// when r cannot be sent again.
+func (c *Client) renewed(r *http.Request, refused *http.Response, stale string) (*http.Response, error) {
+	if !replayable(r) {
+		c.login.forget(stale)
+		return refused, nil
+	}
+	discard(refused)
+	authorization, err := c.login.authorization(r.Context(), stale)
+	if err != nil {
 		return nil, err
 	}
 	if r.GetBody != nil {
@@ -139,16 +222,54 @@ func replayable(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
+// send makes one request within the budget and reads what the answer tells of
+// it. The answer's body is bounded in time and size.
 func (c *Client) send(r *http.Request, authorization string) (*http.Response, error) {
+	release, err := c.budget.acquire(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
+	if s, ok := c.login.(requestSigner); ok && authority(r.URL) == authority(c.redirects.base) {
+		if err := s.sign(r); err != nil {
+			release()
+			return nil, err
+		}
+	}
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
-		return nil, failure(r.Context(), err)
+		release()
+		if r.Context().Err() != nil {
+			err = &abandoned{err}
+		}
+		return nil, err
 	}
-	resp.Body = newIdleBody(resp.Body, c.idle)
+	resp.Body = newIdleBody(resp.Body, c.timeouts.Idle)
+	if err := decode(resp, c.maxAnswer); err != nil {
+		release()
+		return nil, err
+	}
+	resp.Body = &closingBody{ReadCloser: resp.Body, closed: release}
+	if err := c.budget.learn(resp); err != nil {
+		_ = resp.Body.Close() // what it said is in err
+		return nil, err
+	}
 	return resp, nil
+}
+
+// closingBody is a body whose close ends something else too.
+type closingBody struct {
+	io.ReadCloser
+	closed func()
+}
+
+// Close closes the body.
+func (b *closingBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.closed()
+	return err
 }
 
 // failure says what a failed round trip means for the caller. The cause names
@@ -162,6 +283,8 @@ func failure(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &fhirErr):
 		return fhirErr
+	case errors.Is(err, errTooLarge):
+		return fhir.NewError(http.StatusBadGateway, fhir.IssueTooLong, errTooLarge.Error())
 	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return fhir.NewError(http.StatusGatewayTimeout, fhir.IssueTimeout, "the hospital did not answer in time").Because(tell(err))
 	default:
@@ -201,10 +324,12 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop()
 	switch {
-	case err == nil || err == io.EOF: //nolint:errorlint // only a bare EOF is the end
-		return n, err
-	case b.late.Load():
+	case err == nil:
+		return n, nil
+	case b.late.Load(): // whatever err is: a body that was closed may look ended
 		return n, errIdle
+	case err == io.EOF: //nolint:errorlint // only a bare EOF is the end
+		return n, err
 	default:
 		return n, tell(err)
 	}

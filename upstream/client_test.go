@@ -200,13 +200,12 @@ func TestACallerThatLeavesIsFollowed(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreAnswers(t *testing.T) {
+func TestARedirectThatNeverEndsIsRefused(t *testing.T) {
 	h := newHospital(t)
 	h.set(nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) })
-	resp, err := get(t, h.client(t, open), h.URL+"/fhir/Patient/1")
-	require.NoError(t, err)
-	require.Equal(t, http.StatusFound, resp.StatusCode)
-	require.EqualValues(t, 1, h.calls.Load())
+	_, err := get(t, h.client(t, open), h.URL+"/fhir/Patient/1")
+	require.ErrorContains(t, err, "redirects again and again")
+	require.EqualValues(t, 1+maxRedirects, h.calls.Load())
 }
 
 func TestFixedHeadersAreSent(t *testing.T) {

@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,20 +12,18 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
-	"golang.org/x/sync/singleflight"
 
 	"fhirgate/fhir"
+	"fhirgate/upstream/tokens"
 )
 
 const (
 	tokenTimeout  = 15 * time.Second
 	tokenMaxBytes = 1 << 20
-	// refreshEarly is how long before its end a token is no longer used.
-	refreshEarly = 20 * time.Second
 	// lifeWithoutExpiry is assumed when a token answer has no expires_in,
 	// which RFC 6749 section 5.1 only recommends.
 	lifeWithoutExpiry = time.Minute
@@ -31,19 +31,23 @@ const (
 	maxLife = 24 * time.Hour
 )
 
-// tokenLogin obtains access tokens by the client credentials grant and keeps
-// the current one. Callers that need a new one share a single request.
-type tokenLogin struct {
-	auth   Auth
-	base   *url.URL
-	client *http.Client
-	signer *assertionSigner // nil for the secret methods
-	flight singleflight.Group
+// TokenCache keeps access tokens and sees to it that a new one is fetched once
+// for all who need it; *tokens.Cache does so for all nodes.
+type TokenCache interface {
+	Get(ctx context.Context, id tokens.Identity, stale string, fetch tokens.Fetch) (tokens.Token, error)
+}
 
-	mu       sync.Mutex
-	current  string // value of the Authorization header
-	until    time.Time
-	endpoint string // the discovered token URL
+// tokenLogin obtains access tokens from a hospital's token endpoint.
+type tokenLogin struct {
+	auth     Auth
+	base     *url.URL
+	client   *http.Client
+	identity tokens.Identity
+	cache    TokenCache
+	assert   assertion // nil for the secret methods
+
+	endpoint atomic.Pointer[string] // the discovered token URL
+	refused  atomic.Pointer[string] // a token of which no call may begin any more
 }
 
 func newTokenLogin(auth Auth, base *url.URL, transport http.RoundTripper) (*tokenLogin, error) {
@@ -57,59 +61,57 @@ func newTokenLogin(auth Auth, base *url.URL, transport http.RoundTripper) (*toke
 			// another place.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+		identity: auth.identity(base),
+		cache:    auth.Tokens,
 	}
-	if auth.Kind != "smart-backend" {
-		return t, nil
+	if t.cache == nil {
+		t.cache = &ownTokens{}
 	}
 	var err error
-	t.signer, err = newAssertionSigner(auth)
+	t.assert, err = newAssertion(auth)
 	return t, err
+}
+
+// identity tells tokens apart that may not stand in for one another. Secrets
+// are in it as a hash.
+func (a Auth) identity(base *url.URL) tokens.Identity {
+	issuer := a.TokenURL
+	if issuer == "discover" {
+		issuer += " " + base.String()
+	}
+	key := sha256.Sum256([]byte(a.Kind + "\x00" + a.ClientSecret + "\x00" + a.Key + "\x00" + a.KeyID + "\x00" + a.Alg))
+	return tokens.Identity{Issuer: issuer, Client: a.ClientID, Scope: strings.Join(a.Scope, " "), Key: hex.EncodeToString(key[:])}
 }
 
 func (t *tokenLogin) renewable() bool { return true }
 
 func (t *tokenLogin) forget(stale string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.current == stale {
-		t.until = time.Time{}
-	}
+	value := strings.TrimPrefix(stale, bearer)
+	t.refused.Store(&value)
 }
+
+const bearer = "Bearer "
 
 func (t *tokenLogin) authorization(ctx context.Context, stale string) (string, error) {
-	t.mu.Lock()
-	current, usable := t.current, time.Now().Before(t.until)
-	t.mu.Unlock()
-	if usable && current != stale {
-		return current, nil
-	}
-	// The request outlives the caller that happened to come first: others wait
-	// for it too.
-	result := t.flight.DoChan("token", func() (any, error) { return t.refresh(context.WithoutCancel(ctx)) })
-	select {
-	case r := <-result:
-		if r.Err != nil {
-			return "", r.Err
-		}
-		return r.Val.(string), nil
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
+	token, err := t.token(ctx, strings.TrimPrefix(stale, bearer))
+	return bearer + token.Value, err
 }
 
-func (t *tokenLogin) refresh(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
-	defer cancel()
-	answer, err := t.request(ctx)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil {
-		t.endpoint = "" // the hospital may have moved it
-		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the gateway could not log in to the hospital").Because(err)
+func (t *tokenLogin) token(ctx context.Context, stale string) (tokens.Token, error) {
+	if refused := t.refused.Load(); stale == "" && refused != nil {
+		stale = *refused
 	}
-	life := answer.life()
-	t.current, t.until = "Bearer "+answer.AccessToken, time.Now().Add(life-min(refreshEarly, life/4))
-	return t.current, nil
+	return t.cache.Get(ctx, t.identity, stale, t.fetch)
+}
+
+// fetch calls the token endpoint once.
+func (t *tokenLogin) fetch(ctx context.Context) (tokens.Token, error) {
+	answer, err := t.request(ctx)
+	if err != nil {
+		t.endpoint.Store(nil) // the hospital may have moved it
+		return tokens.Token{}, fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the gateway could not log in to the hospital").Because(err)
+	}
+	return tokens.Token{Value: answer.AccessToken, Type: answer.TokenType, Scope: answer.Scope, Expires: time.Now().Add(answer.life())}, nil
 }
 
 // tokenAnswer is an answer of a token endpoint (RFC 6749 sections 5.1 and 5.2).
@@ -117,6 +119,7 @@ type tokenAnswer struct {
 	AccessToken string          `json:"access_token"`
 	TokenType   string          `json:"token_type"`
 	ExpiresIn   json.RawMessage `json:"expires_in"` // seconds; some servers write the number as a string
+	Scope       string          `json:"scope"` // what was granted
 	Error       string          `json:"error"`
 }
 
@@ -157,13 +160,19 @@ func (t *tokenLogin) request(ctx context.Context) (tokenAnswer, error) {
 	case "client_secret_post":
 		form.Set("client_id", t.auth.ClientID)
 		form.Set("client_secret", t.auth.ClientSecret)
+	case "jwt-bearer":
+		signed, err := t.assert.grant(ctx, endpoint, t.auth.Scope, time.Now())
+		if err != nil {
+			return tokenAnswer{}, err
+		}
+		form = url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {signed}}
 	default:
-		assertion, err := t.signer.sign(endpoint, time.Now())
+		signed, err := t.assert.client(ctx, endpoint, time.Now())
 		if err != nil {
 			return tokenAnswer{}, err
 		}
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-		form.Set("client_assertion", assertion)
+		form.Set("client_assertion", signed)
 	}
 	var answer tokenAnswer
 	status, err := t.call(ctx, http.MethodPost, endpoint, header, strings.NewReader(form.Encode()), &answer)
@@ -189,11 +198,8 @@ func (t *tokenLogin) tokenURL(ctx context.Context) (string, error) {
 	if t.auth.TokenURL != "discover" {
 		return t.auth.TokenURL, nil
 	}
-	t.mu.Lock()
-	endpoint := t.endpoint
-	t.mu.Unlock()
-	if endpoint != "" {
-		return endpoint, nil
+	if endpoint := t.endpoint.Load(); endpoint != nil {
+		return *endpoint, nil
 	}
 	var configuration struct {
 		TokenEndpoint string `json:"token_endpoint"`
@@ -210,9 +216,7 @@ func (t *tokenLogin) tokenURL(ctx context.Context) (string, error) {
 	if parsed.Scheme != "https" && t.base.Scheme == "https" {
 		return "", errors.New("discovery of the token URL: the token_endpoint is not https")
 	}
-	t.mu.Lock()
-	t.endpoint = configuration.TokenEndpoint
-	t.mu.Unlock()
+	t.endpoint.Store(&configuration.TokenEndpoint)
 	return configuration.TokenEndpoint, nil
 }
 

@@ -27,18 +27,19 @@ type Config struct {
 // Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
 // working directory and are absolute once loaded.
 type Settings struct {
-	PublicURL         string        `yaml:"public_url"`          // what clients call the gateway, without the path; default: this host
-	DataDir           string        `yaml:"data_dir"`            // private files and the embedded store; default "data"
-	Routes            string        `yaml:"routes"`              // folder of hospitals; default "routes"
-	Transforms        string        `yaml:"transforms"`          // folder of vendor rules; default "transforms"
-	Policies          string        `yaml:"policies"`            // folder of plans; default "policies"
-	AdminListen       string        `yaml:"admin_listen"`        // host:port of the admin API; default "127.0.0.1:8081"
-	LogLevel          string        `yaml:"log_level"`           // debug, info, warn or error; default "info"
-	LinkKeysFile      string        `yaml:"link_keys_file"`      // keys that seal links; default "<data_dir>/link-keys"
-	DrainDelaySeconds int           `yaml:"drain_delay_seconds"` // how long readiness is denied before the port closes; default 0
-	DrainSeconds      int           `yaml:"drain_seconds"`       // how long requests in flight may take at a stop; default 30
-	Drain             time.Duration `yaml:"-"`                   // DrainSeconds as a duration
-	DrainDelay        time.Duration `yaml:"-"`                   // DrainDelaySeconds as a duration
+	PublicURL             string        `yaml:"public_url"`               // what clients call the gateway, without the path; default: this host
+	DataDir               string        `yaml:"data_dir"`                 // private files and the embedded store; default "data"
+	Routes                string        `yaml:"routes"`                   // folder of hospitals; default "routes"
+	Transforms            string        `yaml:"transforms"`               // folder of vendor rules; default "transforms"
+	Policies              string        `yaml:"policies"`                 // folder of plans; default "policies"
+	AdminListen           string        `yaml:"admin_listen"`             // host:port of the admin API; default "127.0.0.1:8081"
+	LogLevel              string        `yaml:"log_level"`                // debug, info, warn or error; default "info"
+	KeyEncryptionKeysFile string        `yaml:"key_encryption_keys_file"` // keys that encrypt tokens and signing keys at rest; default "<data_dir>/key-encryption-keys"
+	LinkKeysFile          string        `yaml:"link_keys_file"`           // keys that seal links; default "<data_dir>/link-keys"
+	DrainDelaySeconds     int           `yaml:"drain_delay_seconds"`      // how long readiness is denied before the port closes; default 0
+	DrainSeconds          int           `yaml:"drain_seconds"`            // how long requests in flight may take at a stop; default 30
+	Drain                 time.Duration `yaml:"-"`                        // DrainSeconds as a duration
+	DrainDelay            time.Duration `yaml:"-"`                        // DrainDelaySeconds as a duration
 }
 
 // LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
@@ -88,7 +89,7 @@ func parseConfig(path string, data []byte) (*Config, error) {
 func (c *Config) absolute() error {
 	s, store := &c.Settings, &c.tyk.Storage
 	paths := []*string{
-		&s.DataDir, &s.Routes, &s.Transforms, &s.Policies, &s.LinkKeysFile,
+		&s.DataDir, &s.Routes, &s.Transforms, &s.Policies, &s.LinkKeysFile, &s.KeyEncryptionKeysFile,
 		&store.CAFile, &store.CertFile, &store.KeyFile,
 	}
 	for i := range c.tyk.HttpServerOptions.Certificates {
@@ -146,6 +147,7 @@ func (s *Settings) complete(path, localURL string) strict.Problems {
 	orElse(&s.AdminListen, "127.0.0.1:8081")
 	orElse(&s.LogLevel, "info")
 	orElse(&s.LinkKeysFile, s.DataDir+"/link-keys")
+	orElse(&s.KeyEncryptionKeysFile, s.DataDir+"/key-encryption-keys")
 	if s.DrainSeconds == 0 {
 		s.DrainSeconds = 30
 	}

@@ -1,0 +1,111 @@
+package budget
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// crowd is many calls that come at once, on several nodes, and come back as they
+// are told until they are granted.
+type crowd struct {
+	nodes []*Budget
+	wants map[string]int // calls by consumer
+
+	granted grants
+	mu      sync.Mutex
+	came    int // back
+	again   int // of them were told to come back again
+}
+
+func (c *crowd) run(t *testing.T) {
+	var calls []string
+	for consumer, n := range c.wants {
+		calls = append(calls, slices.Repeat([]string{consumer}, n)...)
+	}
+	rand.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
+	var wg sync.WaitGroup
+	for i, consumer := range calls {
+		wg.Go(func() {
+			after, ok := c.ask(t, c.nodes[i%len(c.nodes)], consumer)
+			for !ok {
+				time.Sleep(after)
+				after, ok = c.ask(t, c.nodes[i%len(c.nodes)], consumer)
+				c.mu.Lock()
+				c.came++
+				if !ok {
+					c.again++
+				}
+				c.mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d were told to come back, %d of them were told so again", c.came, c.again)
+}
+
+// ask makes one call. It is not ok when it has to come back.
+func (c *crowd) ask(t *testing.T, b *Budget, consumer string) (after time.Duration, ok bool) {
+	err := take(b, consumer)
+	if err == nil {
+		c.granted.add(consumer)
+		return 0, true
+	}
+	after, throttled := isThrottled(err)
+	assert.True(t, throttled, "%v", err)
+	return after, !throttled
+}
+
+func TestTwoThousandCallsOfThreeConsumersOnTwoNodes(t *testing.T) {
+	onBoth(t, func(t *testing.T, connect func() redis.UniversalClient) {
+		limits := Limits{Requests: 250, Per: 2 * time.Second}
+		c := &crowd{
+			nodes: []*Budget{New(connect(), "h", limits, WithReserve(0)), New(connect(), "h", limits, WithReserve(0))},
+			wants: map[string]int{"a": 800, "b": 600, "c": 600},
+		}
+		start := time.Now()
+		c.run(t)
+		t.Logf("took %v", time.Since(start))
+		require.Len(t, c.granted.times["a"], 800)
+		require.Len(t, c.granted.times["b"], 600)
+		require.Len(t, c.granted.times["c"], 600)
+		require.LessOrEqual(t, most(c.granted.all(), limits.Per), limits.Requests, "never 251 in any window")
+		require.Less(t, time.Since(start), 30*time.Second, "the budget is used")
+		require.LessOrEqual(t, c.again, c.came/20, "Retry-After is true")
+		// While all three have calls left, each has its third, within a tenth.
+		for _, windows := range []int{1, 5} {
+			end := start.Add(time.Duration(windows) * limits.window())
+			total := c.granted.before("a", end) + c.granted.before("b", end) + c.granted.before("c", end)
+			for consumer := range c.wants {
+				n := c.granted.before(consumer, end)
+				t.Logf("%s after %d windows: %d of %d", consumer, windows, n, total)
+				require.InDelta(t, float64(total)/3, n, float64(total)/30, "%s after %d windows", consumer, windows)
+			}
+		}
+	})
+}
+
+// A consumer with twenty times the calls has no more than another until that has all
+// it wants, and then the rest.
+func TestTheLoudOneDoesNotCrowdOutTheOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, connect func() redis.UniversalClient) {
+		limits := Limits{Requests: 60, Per: 2 * time.Second}
+		c := &crowd{
+			nodes: []*Budget{New(connect(), "h", limits, WithReserve(0)), New(connect(), "h", limits, WithReserve(0))},
+			wants: map[string]int{"loud": 200, "a": 10, "b": 10},
+		}
+		start := time.Now()
+		c.run(t)
+		require.LessOrEqual(t, most(c.granted.all(), limits.Per), limits.Requests)
+		for _, consumer := range []string{"a", "b"} {
+			require.Equal(t, 10, c.granted.before(consumer, start.Add(limits.window()+time.Second)), consumer)
+		}
+		require.GreaterOrEqual(t, c.granted.before("loud", start.Add(limits.window())), 35)
+	})
+}
