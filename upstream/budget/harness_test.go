@@ -2,7 +2,6 @@ package budget
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -26,6 +25,7 @@ import (
 // onBoth runs a test on a real Redis and on the embedded store. Each call of
 // connect is another node.
 func onBoth(t *testing.T, test func(t *testing.T, connect func() redis.UniversalClient)) {
+	t.Parallel()
 	t.Run("redis-server", func(t *testing.T) {
 		t.Parallel()
 		addr := startRedis(t)
@@ -86,16 +86,11 @@ func throttled(t testing.TB, err error) time.Duration {
 	require.Equal(t, http.StatusTooManyRequests, e.Status, "%v", err)
 	require.Equal(t, fhir.IssueThrottled, e.Code)
 	require.Positive(t, e.RetryAfter)
-	return (e.RetryAfter + time.Second - 1).Truncate(time.Second)
+	return seconds(e.RetryAfter)
 }
 
-func isThrottled(err error) (time.Duration, bool) {
-	var e *fhir.Error
-	if errors.As(err, &e) && e.Status == http.StatusTooManyRequests {
-		return (e.RetryAfter + time.Second - 1).Truncate(time.Second), true
-	}
-	return 0, false
-}
+// seconds returns d as Retry-After has it.
+func seconds(d time.Duration) time.Duration { return (d + time.Second - 1).Truncate(time.Second) }
 
 // most returns the most of the times that are within any window.
 func most(times []time.Time, window time.Duration) int {
@@ -163,4 +158,3 @@ func (g *grants) before(consumer string, t time.Time) int {
 	}
 	return n
 }
-
