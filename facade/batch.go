@@ -66,7 +66,7 @@ func (f *Facade) adaptBatch(c *call, original, adapted []byte) ([]byte, error) {
 			continue
 		}
 		refusal := asError(err)
-		refusal.At("Bundle.entry[" + strconv.Itoa(i) + "].request")
+		refusal = refusal.At("Bundle.entry[" + strconv.Itoa(i) + "].request")
 		if c.req.Interaction == fhir.Transaction {
 			return nil, refusal
 		}

@@ -330,7 +330,7 @@ func answerError(err error) error {
 	switch {
 	case errors.As(err, &refusal):
 		if errors.As(err, &place) {
-			refusal.At(place.Path)
+			refusal = refusal.At(place.Path)
 		}
 		return refusal
 	case errors.As(err, &signed):

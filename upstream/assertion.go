@@ -47,7 +47,9 @@ type keyAssertion struct {
 type fixedKey jose.SigningKey
 
 // SigningKey returns the key.
-func (f fixedKey) SigningKey(context.Context) (jose.SigningKey, error) { return jose.SigningKey(f), nil }
+func (f fixedKey) SigningKey(context.Context) (jose.SigningKey, error) {
+	return jose.SigningKey(f), nil
+}
 
 // newAssertion returns the assertion of auth, nil for a kind that has none.
 func newAssertion(auth Auth) (assertion, error) {

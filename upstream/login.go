@@ -27,8 +27,8 @@ type Auth struct {
 	Alg          string // default: RS384 or ES384 (ES256 for a P-256 key)
 	Scope        []string
 
-	Region       string // of sigv4, whose ClientID and ClientSecret are the access key
-	Service      string // of sigv4; default healthlake
+	Region  string // of sigv4, whose ClientID and ClientSecret are the access key
+	Service string // of sigv4; default healthlake
 
 	Keys   SigningKeys // of smart-backend and jwt-bearer, in place of Key: a ring that rotates
 	Tokens TokenCache  // nil = the client keeps its token for itself

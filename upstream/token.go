@@ -119,7 +119,7 @@ type tokenAnswer struct {
 	AccessToken string          `json:"access_token"`
 	TokenType   string          `json:"token_type"`
 	ExpiresIn   json.RawMessage `json:"expires_in"` // seconds; some servers write the number as a string
-	Scope       string          `json:"scope"` // what was granted
+	Scope       string          `json:"scope"`      // what was granted
 	Error       string          `json:"error"`
 }
 
