@@ -111,6 +111,7 @@ func (s *server) configure() error {
 	}
 	s.log = slog.New(slog.NewJSONHandler(s.options.Log, &slog.HandlerOptions{Level: level}))
 	redis.SetLogger(redisLog{s.log})
+	quietLibraries(s.log)
 	s.metrics = observe.NewMetrics(s.options.Version)
 	if err := os.MkdirAll(s.config.Settings.DataDir, 0o700); err != nil {
 		return err

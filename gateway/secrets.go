@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -66,18 +67,27 @@ func newSymmetricKeys() jose.JSONWebKeySet {
 }
 
 // makeOnce returns the content of a private file, which it makes when it is not
-// there yet. A file that others may read is refused.
+// there yet. A file that others may read is refused, and so is an empty one: it
+// would be a secret that everybody knows.
 func makeOnce(path string, content func() ([]byte, error)) ([]byte, error) {
 	info, err := os.Stat(path)
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return makeFile(path, content)
+	case err != nil:
+		return nil, err
+	case info.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("%s: others may read it: chmod it to 0600", path)
 	}
-	if err == nil {
-		return os.ReadFile(path)
+	data, err := os.ReadFile(path)
+	if err == nil && len(bytes.TrimSpace(data)) == 0 {
+		return nil, fmt.Errorf("%s: is empty: remove it, and the next start makes another", path)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
+	return data, err
+}
+
+// makeFile makes a private file, as a whole or not at all.
+func makeFile(path string, content func() ([]byte, error)) ([]byte, error) {
 	data, err := content()
 	if err != nil {
 		return nil, err
@@ -85,5 +95,21 @@ func makeOnce(path string, content func() ([]byte, error)) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	return data, os.WriteFile(path, data, 0o600)
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // of mode 0600
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(file.Name())
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return nil, err
+	}
+	// A link, unlike a rename, leaves the file of a process that was faster; not
+	// every file system has links.
+	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Rename(file.Name(), path); err != nil {
+			return nil, err
+		}
+	}
+	return os.ReadFile(path)
 }

@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"fhirgate/internal/strict"
+)
+
+const (
+	goodRoute = `version: 1
+id: harbor
+name: Harbor
+vendor: hapi
+environment: sandbox
+upstream: {base_url: "https://ehr.example/fhir"}
+interactions: {Patient: [read]}
+vars: {practice: "9"}
+`
+	goodVendor = `version: 1
+vendor: hapi
+request:
+  - name: practice
+    when: {type: Encounter}
+    do: [{param.add: {name: practice, value: {var: practice}}}]
+`
+	goodPlan = `{
+  "id": "trial", "name": "Trial", "active": true, "rate": 10, "per": 1,
+  "access_rights": {"fhir": {"api_id": "fhir", "api_name": "fhir", "versions": ["Default"]}},
+  "meta_data": {"fhirgate": {
+    "hospitals": ["harbor"],
+    "environments": ["sandbox"]}}
+}
+`
+)
+
+// installation returns good files, of which changes replaces some; "" removes one.
+func installation(changes map[string]string) fs.FS {
+	files := fstest.MapFS{}
+	for name, text := range map[string]string{"routes/harbor.yaml": goodRoute, "transforms/hapi.yaml": goodVendor, "policies/trial.json": goodPlan} {
+		files[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	for name, text := range changes {
+		if text == "" {
+			delete(files, name)
+			continue
+		}
+		files[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return files
+}
+
+var folders = Folders{Routes: "routes", Transforms: "transforms", Policies: "policies"}
+
+// TestMistakesBetweenFiles holds what only shows beside other files, each with
+// its place.
+func TestMistakesBetweenFiles(t *testing.T) {
+	replace := func(text, old, new string) string { return replaceOnce(t, text, old, new) }
+	for name, tc := range map[string]struct {
+		changes map[string]string
+		want    []string
+	}{
+		"none":             {nil, nil},
+		"vendor misspelt":  {map[string]string{"routes/harbor.yaml": replace(goodRoute, "vendor: hapi", "vendor: hapy")}, []string{`routes/harbor.yaml:4:9: vendor: unknown vendor "hapy"; did you mean "hapi"?`}},
+		"hospital unknown": {map[string]string{"policies/trial.json": replace(goodPlan, `["harbor"]`, `["harbour"]`)}, []string{`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "harbour"; did you mean "harbor"?`}},
+		"var missing":      {map[string]string{"routes/harbor.yaml": replace(goodRoute, "practice:", "praxis:")}, []string{`routes/harbor.yaml:8:7: vars: the rules of vendor hapi need "practice"`}},
+		"every hospital":   {map[string]string{"policies/trial.json": replace(goodPlan, `["harbor"]`, `["*"]`)}, nil},
+		"all at once": {map[string]string{
+			"routes/harbor.yaml":  replace(goodRoute, "vendor: hapi", "vendor: zzzzzzz"),
+			"policies/trial.json": replace(goodPlan, `["harbor"]`, `["zzzzzzz"]`),
+		}, []string{
+			`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "zzzzzzz"; allowed are harbor`,
+			`routes/harbor.yaml:4:9: vendor: unknown vendor "zzzzzzz"; allowed are hapi`,
+		}},
+		"files that are wrong by themselves first": {map[string]string{
+			"routes/harbor.yaml":  replace(goodRoute, "environment: sandbox", "environment: sandpit"),
+			"policies/trial.json": replace(goodPlan, `["harbor"]`, `["zzzzzzz"]`),
+		}, []string{`routes/harbor.yaml:5:14: environment: must be production or sandbox: a key of one never works in the other`}},
+		"no route": {map[string]string{"routes/harbor.yaml": ""}, []string{"routes: holds no hospital file (*.yaml); docs/add-a-hospital.md shows how to write one"}},
+		"no plan":  {map[string]string{"policies/trial.json": ""}, []string{"policies: holds no plan (*.json); docs/issue-a-key.md shows how to write one"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ReadFiles(installation(tc.changes), folders)
+			if tc.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			var problems strict.Problems
+			require.True(t, errors.As(err, &problems), "%v", err)
+			var got []string
+			for _, p := range problems {
+				got = append(got, p.Error())
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
