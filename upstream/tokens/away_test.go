@@ -91,3 +91,30 @@ func TestScriptsThatRedisLost(t *testing.T) {
 	require.NoError(t, client.ScriptFlush(t.Context()).Err())
 	get(t, c, e, "token-1", "token-2")
 }
+
+func TestRedisIsNotAskedAgainAtOnce(t *testing.T) {
+	var told reports
+	c := newNode(t, backend{addr: "127.0.0.1:" + freePort(t)}.dial(t), told.option())
+	_, err := c.State(t.Context(), saintMary)
+	require.NotErrorIs(t, err, errAway)
+	for range 100 {
+		_, err := c.State(t.Context(), saintMary)
+		require.ErrorIs(t, err, errAway)
+	}
+	assert.Len(t, told.errs, 1)
+	c.awayTill.Store(time.Now().UnixNano())
+	_, err = c.State(t.Context(), saintMary)
+	require.NotErrorIs(t, err, errAway)
+}
+
+func TestFlightThatComesAfterAnother(t *testing.T) {
+	var told reports
+	c := newNode(t, backend{addr: "127.0.0.1:" + freePort(t)}.dial(t), told.option())
+	e := &endpoint{life: time.Hour}
+	get(t, c, e, "", "token-1")
+	// A caller who looked into memory before token-1 was there.
+	h, err := c.obtain(t.Context(), c.entry(saintMary), job{fetch: e.fetch})
+	require.NoError(t, err)
+	assert.Equal(t, "token-1", h.token.Value)
+	assert.EqualValues(t, 1, e.calls.Load())
+}

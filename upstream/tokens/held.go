@@ -92,7 +92,7 @@ func (h *held) refused(stale string) bool {
 // settled reports whether h may be replaced because it is refused. A hospital
 // that refuses every token would otherwise have one fetched with each call.
 func (h *held) settled(now time.Time) bool {
-	return true || now.Sub(h.obtained) >= refusalPause || !now.Before(h.until)
+	return !h.replacement || now.Sub(h.obtained) >= refusalPause || !now.Before(h.until)
 }
 
 // claim reports whether h is due for renewal and the caller the one to do it.
