@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	mathrand "math/rand/v2"
 	"time"
 )
@@ -18,7 +19,14 @@ const (
 	// twice as long each time, up to lastPoll.
 	firstPoll = 10 * time.Millisecond
 	lastPoll  = 160 * time.Millisecond
+	// mostAsking is how many calls of a node ask Redis at a time, so that answers
+	// come soon. The others wait in this process.
+	mostAsking = 32
+	// maxLate is how many grants of a call may come too late, one after another.
+	maxLate = 3
 )
+
+var errLate = errors.New("the store's answers come too late")
 
 // Acquire takes one request from the budget for the consumer, and waits for its
 // turn up to Limits.MaxWait. The consumer "" is the gateway itself: its calls for
@@ -33,7 +41,7 @@ func (b *Budget) Acquire(ctx context.Context, consumer string) (release func(), 
 	latest := time.Now().Add(b.limits.MaxWait)
 	poll := firstPoll
 	for {
-		v, err := b.askUnless(ctx, c)
+		v, err := b.askInTime(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -55,10 +63,28 @@ func (b *Budget) Acquire(ctx context.Context, consumer string) (release func(), 
 	}
 }
 
+// askInTime asks Redis, and asks again when a grant came so late that the call
+// would be made far from the time that the log has for it.
+func (b *Budget) askInTime(ctx context.Context, c *call) (verdict, error) {
+	for range 1 + maxLate {
+		v, err := b.askUnless(ctx, c)
+		if err != nil || !v.granted || !v.late {
+			return v, err
+		}
+		b.leave(ctx, c)
+	}
+	return verdict{}, unavailable(errLate)
+}
+
 // askUnless asks Redis unless ctx ends first. What Redis grants after that is
 // given back.
 func (b *Budget) askUnless(ctx context.Context, c *call) (verdict, error) {
 	if ctx.Err() != nil {
+		return verdict{}, context.Cause(ctx)
+	}
+	select {
+	case b.asking <- struct{}{}:
+	case <-ctx.Done():
 		return verdict{}, context.Cause(ctx)
 	}
 	type answer struct {
@@ -68,6 +94,7 @@ func (b *Budget) askUnless(ctx context.Context, c *call) (verdict, error) {
 	answers := make(chan answer, 1)
 	// go-redis does not look at ctx while it waits for an answer.
 	go func() {
+		defer func() { <-b.asking }()
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		defer cancel()
 		v, err := b.ask(asking, c)
@@ -94,7 +121,7 @@ func (b *Budget) leave(ctx context.Context, c *call) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	if err := b.giveBack(ctx, c); err != nil {
-		b.log.Warn("a request of a call that was given up could not be given back", "error", err)
+		b.log.Warn("a request that was granted and not made could not be given back", "error", err)
 	}
 }
 

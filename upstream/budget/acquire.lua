@@ -25,14 +25,19 @@ local function spare()
   return requests - total - math.max(reserved - own, 0)
 end
 
--- wanted returns how many requests a consumer wants now: what it would ask for in a
--- whole window if it went on as lately (one call alone says nothing of it), or
+-- expected returns how many requests a consumer would ask for in a window if it went
+-- on as lately. One call alone says nothing of it.
+local function expected(r)
+  local lately = recently(r)
+  local more = math.min(math.max(lately - 1, 0) * window / memory, requests)
+  return math.ceil(math.min(lately, 1) + more)
+end
+
+-- wanted returns how many requests a consumer wants now: what is expected of it, or
 -- its line once the first of it has its turn.
 local function wanted(r)
-  local lately, line = recently(r), 0
-  local more = math.min(math.max(lately - 1, 0) * window / memory, requests)
-  if r.next <= now and now < r.next + grace then line = r.line end
-  return math.max(math.ceil(math.min(lately, 1) + more), line)
+  if r.next <= now and now < r.next + grace then return math.max(expected(r), r.line) end
+  return expected(r)
 end
 
 -- kept returns how many of the spare requests the others need first: those
@@ -85,7 +90,7 @@ local function turn(own, free)
     if id ~= me and not system then
       local before = own + mine.used - r.used
       if id == '' then before = r.line end
-      all = all + math.min(math.max(r.line, wanted(r)), math.max(before, 0))
+      all = all + math.min(r.line + expected(r), math.max(before, 0))
     end
   end
   if all <= free then return now end

@@ -38,6 +38,9 @@ type Budget struct {
 	log     *slog.Logger
 	keys    keys
 	leases  *leases
+	// asking holds a place for each call that asks Redis now.
+	asking  chan struct{}
+	fastest fastest
 	// freed wakes a call of this node that waits for another to end.
 	freed chan struct{}
 }
@@ -79,6 +82,7 @@ func New(client redis.UniversalClient, hospital string, l Limits, options ...Opt
 		reserve: defaultReserve(l.Requests),
 		log:     slog.Default(),
 		keys:    keysOf(hospital),
+		asking:  make(chan struct{}, mostAsking),
 		freed:   make(chan struct{}, 1),
 	}
 	b.leases = &leases{life: DefaultLease, renew: b.renew, held: map[string]struct{}{}}
@@ -111,7 +115,10 @@ func (k keys) ledger(consumer string) []string {
 }
 
 // window returns how long a call granted counts: see the package's text.
-func (l Limits) window() time.Duration { return l.Per + min(l.Per/20, time.Second) }
+func (l Limits) window() time.Duration { return l.Per + l.slack() }
+
+// slack returns how far apart from the log's time a call may be made.
+func (l Limits) slack() time.Duration { return min(l.Per/20, time.Second) }
 
 // memory returns for how long a consumer's asking is remembered.
 func (l Limits) memory() time.Duration {

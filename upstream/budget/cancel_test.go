@@ -36,7 +36,7 @@ func TestACancelledWaitReturnsAtOnceAndLeavesTheLine(t *testing.T) {
 }
 
 // slowHook makes Redis answer late.
-type slowHook struct{ delay time.Duration }
+type slowHook func() time.Duration
 
 func (slowHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
@@ -47,7 +47,7 @@ func (slowHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 func (h slowHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		time.Sleep(h.delay)
+		time.Sleep(h())
 		return err
 	}
 }
@@ -59,7 +59,8 @@ func TestAGrantThatComesTooLateIsGivenBack(t *testing.T) {
 		fast := New(connect(), "h", limits)
 		require.NoError(t, take(fast, "a")) // Redis knows the script now
 		slow := connect()
-		slow.AddHook(slowHook{300 * time.Millisecond})
+		require.NoError(t, slow.Ping(t.Context()).Err())
+		slow.AddHook(slowHook(func() time.Duration { return 300 * time.Millisecond }))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		start := time.Now()

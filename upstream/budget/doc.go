@@ -8,7 +8,8 @@
 // A log of the calls granted holds their times, so that no sliding window, wherever
 // it begins, holds more than Limits.Requests. The window is Limits.Per and a
 // twentieth of it more, at most a second: the time that calls may differ in on
-// their way to the hospital. Up to 4,096 requests a window the log is exact; above,
+// their way to the hospital. A grant that is that late already when it comes from
+// Redis is given back and asked for anew. Up to 4,096 requests a window the log is exact; above,
 // calls are counted in steps of a thousandth of the window, each as if made at its
 // end, which is never too many and at most a thousandth too few.
 //

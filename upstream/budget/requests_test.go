@@ -158,3 +158,38 @@ func TestHospitalsHaveBudgetsOfTheirOwn(t *testing.T) {
 		throttled(t, take(New(client, "h1", limits), "a"))
 	})
 }
+
+// Answers that come late must not bring the calls of two windows together.
+func TestLateAnswersDoNotExceedTheBudget(t *testing.T) {
+	onBoth(t, func(t *testing.T, connect func() redis.UniversalClient) {
+		limits := Limits{Requests: 10, Per: time.Second}
+		slow, fast := connect(), New(connect(), "h", limits)
+		warm := New(slow, "other", limits)
+		require.NoError(t, take(warm, "a"))
+		late := New(slow, "h", limits)
+		late.fastest.Store(warm.fastest.Load())
+		start := time.Now()
+		slow.AddHook(slowHook(func() time.Duration {
+			if time.Since(start) < 200*time.Millisecond {
+				return 300 * time.Millisecond
+			}
+			return 0
+		}))
+		var granted grants
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if take(late, "a") == nil {
+					granted.add("a")
+				}
+			})
+		}
+		wg.Wait()
+		for range 10 {
+			require.NoError(t, take(fast, "a"))
+			granted.add("a")
+		}
+		require.Len(t, granted.all(), 20)
+		require.LessOrEqual(t, most(granted.all(), limits.Per), 10)
+	})
+}

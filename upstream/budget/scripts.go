@@ -5,6 +5,7 @@ import (
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -58,6 +59,7 @@ type verdict struct {
 	granted bool
 	lacking int64
 	wait    time.Duration // until its turn, when there is one
+	late    bool          // the answer took much longer than others do
 }
 
 var errAnswer = errors.New("the script's answer has another form")
@@ -65,6 +67,7 @@ var errAnswer = errors.New("the script's answer has another form")
 // ask asks Redis for the call.
 func (b *Budget) ask(ctx context.Context, c *call) (verdict, error) {
 	l := b.limits
+	start := time.Now()
 	answer, err := acquireScript.Run(ctx, b.client, b.keys.ledger(c.consumer),
 		l.window().Microseconds(), l.memory().Microseconds(),
 		c.consumer, c.name, c.again, l.Requests, b.reserve, l.Concurrency,
@@ -84,7 +87,8 @@ func (b *Budget) ask(ctx context.Context, c *call) (verdict, error) {
 	}
 	c.entry = entry
 	c.again = true
-	return verdict{granted: granted == 1, lacking: lacking, wait: microseconds(wait)}, nil
+	late := b.fastest.above(time.Since(start)) > l.slack()
+	return verdict{granted: granted == 1, lacking: lacking, wait: microseconds(wait), late: late}, nil
 }
 
 // giveBack returns what a call holds that will not be made: its request, its
@@ -107,6 +111,22 @@ func (b *Budget) renew(ctx context.Context, life time.Duration, names []string) 
 		b.log.Warn("leases of calls under way could not be renewed", "error", err)
 	}
 	return err
+}
+
+// fastest is the shortest time that an answer took, 0 before the first.
+type fastest struct{ atomic.Int64 }
+
+// above returns how much longer than the shortest d is.
+func (f *fastest) above(d time.Duration) time.Duration {
+	for {
+		shortest := f.Load()
+		if shortest != 0 && time.Duration(shortest) <= d {
+			return d - time.Duration(shortest)
+		}
+		if f.CompareAndSwap(shortest, int64(d)) {
+			return 0
+		}
+	}
 }
 
 func microseconds(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
