@@ -74,7 +74,7 @@ func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 // applyRules lets the rules of the hospital's vendor change the parameters and
 // the header.
 func (c *call) applyRules(query string, header http.Header) (string, error) {
-	query, _, err := c.hospital.Vendor.Apply(c.rulesCall(), query, header)
+	query, _, err := c.hospital.Vendor.Apply(c.hospital.rulesCall(c.req), query, header)
 	return query, err
 }
 

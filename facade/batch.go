@@ -113,6 +113,10 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 	if err != nil {
 		return "", err
 	}
+	// An entry has no header of its own for the rules to change.
+	if query, _, err = c.hospital.Vendor.Apply(c.hospital.rulesCall(req), query, make(http.Header)); err != nil {
+		return "", err
+	}
 	if req.Conditional && req.Interaction != fhir.Create && !fhir.Selects(query) {
 		return "", fhir.ErrSelectsNothing()
 	}

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
+
+	"fhirgate/transforms"
 )
 
 // TestBatchEntriesThatArePlayedWith sends one entry beside a good one, and says
@@ -95,6 +98,26 @@ func TestConditionsOfEntriesAreMapped(t *testing.T) {
 		require.NotContains(t, string(sent), b.server.URL)
 		require.NoError(t, uniqueKeys(sent), "%s", sent)
 	}
+}
+
+func TestEntriesPassTheRulesOfTheVendor(t *testing.T) {
+	b := newBench(t, nil)
+	vendors, err := transforms.Load(fstest.MapFS{"hapi.yaml": {Data: []byte(`
+version: 1
+vendor: hapi
+request:
+  - name: needs a patient
+    when: {type: Observation, interaction: search-type}
+    do: [{param.requireAny: [patient, _id]}, {param.set: {name: _count, value: "5"}}]
+`)}}, ".")
+	require.NoError(t, err)
+	b.facade.Snapshot().Hospitals["harbor"].Vendor = vendors["hapi"]
+	b.resetCalls()
+	a := b.call("POST", "/fhir/harbor", `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation?status=final"}},{"request":{"method":"GET","url":"Observation?patient=100001"}}]}`)
+	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	require.Equal(t, "400", gjson.GetBytes(a.body, "entry.0.response.status").Str[:3])
+	calls := b.hospitals.Harbor.Calls()
+	require.Equal(t, "Observation?patient=100001&_count=5", gjson.GetBytes(calls[len(calls)-1].Body, "entry.0.request.url").Str)
 }
 
 func TestBatchesAreBounded(t *testing.T) {

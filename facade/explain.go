@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"fhirgate/fhir"
 	"fhirgate/transforms"
 )
 
@@ -51,7 +52,7 @@ func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes boo
 	query, err := c.adaptQuery(r.URL.RawQuery)
 	if err == nil && !c.req.FormSearch {
 		var applied []string
-		query, applied, err = c.hospital.Vendor.Apply(c.rulesCall(), query, header)
+		query, applied, err = c.hospital.Vendor.Apply(c.hospital.rulesCall(c.req), query, header)
 		for _, rule := range applied {
 			say("rule", "%s: %s", route.Vendor, rule)
 		}
@@ -88,11 +89,11 @@ func refusalLine(err error) string {
 	return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Text)
 }
 
-// rulesCall is what the vendor's rules see of a call.
-func (c *call) rulesCall() transforms.Call {
-	route, interaction := c.hospital.Route, c.req.Interaction
-	if c.req.Conditional {
+// rulesCall is what the vendor's rules see of a call, or of an entry of a batch.
+func (h *Hospital) rulesCall(req fhir.Request) transforms.Call {
+	route, interaction := h.Route, req.Interaction
+	if req.Conditional {
 		interaction = interaction.Conditional()
 	}
-	return transforms.Call{Type: c.req.Type, Interaction: interaction, Vars: route.Vars, Zone: route.Location}
+	return transforms.Call{Type: req.Type, Interaction: interaction, Vars: route.Vars, Zone: route.Location}
 }

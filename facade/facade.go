@@ -128,7 +128,10 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.pace()
 
 	c.err = f.handle(c)
-	left := c.r.Context().Err() != nil
+	left := c.err != nil && c.r.Context().Err() != nil
+	if left { // whatever failed, it was not the hospital
+		c.err = fhir.NewError(http.StatusServiceUnavailable, fhir.IssueTimeout, "the caller left").Because(errLeft)
+	}
 	if c.err != nil && !c.w.begun && !left {
 		f.refuse(c)
 	}
@@ -137,6 +140,8 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 }
+
+var errLeft = errors.New("the caller left before it had the whole answer")
 
 // handle is the order of the stages.
 func (f *Facade) handle(c *call) error {

@@ -153,6 +153,8 @@ func TestClientsThatLeave(t *testing.T) {
 			}
 		}
 	}
+	require.Contains(t, b.log.String(), `"cause":"the caller left before it had the whole answer"`)
+	require.NotContains(t, b.log.String(), "broke its answer off", "that was not the hospital")
 	require.Eventually(t, func() bool {
 		http.DefaultClient.CloseIdleConnections()
 		for _, h := range b.facade.Snapshot().Hospitals {
