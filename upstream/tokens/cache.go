@@ -18,6 +18,10 @@ const (
 	leaseBeyondTimeout  = 5 * time.Second
 	// maxEntries bounds the tokens in memory.
 	maxEntries = 4096
+	// maxFlights bounds how often a caller asks for what is not the refused
+	// token. One that joined the flight of callers who did not know of the
+	// refusal asks twice.
+	maxFlights = 4
 )
 
 // Identity is what a token is issued for: the hospital's token endpoint or
@@ -151,7 +155,7 @@ func (c *Cache) Get(ctx context.Context, id Identity, stale string, fetch Fetch)
 	if stale == "" && h != nil && h.dropped.Load() {
 		stale = h.token.Value
 	}
-	for {
+	for range maxFlights {
 		now := time.Now()
 		if h.serves(now, stale) {
 			if h.claim(now) {
@@ -175,6 +179,7 @@ func (c *Cache) Get(ctx context.Context, id Identity, stale string, fetch Fetch)
 			return Token{}, context.Cause(ctx)
 		}
 	}
+	return Token{}, refusedAgain(transientFirst)
 }
 
 // Drop notes that the hospital refused a value, for a caller who needs no other

@@ -45,15 +45,20 @@ func TestStaleTokenOfTwoNodesIsReplacedOnce(t *testing.T) {
 }
 
 func TestRefusedTokenIsNotGivenOutWhileItIsReplaced(t *testing.T) {
-	c := newNode(t, startRedis(t).dial(t))
-	e := &endpoint{life: time.Hour}
-	get(t, c, e, "", "token-1")
-	e.delay = 300 * time.Millisecond
-	done := make(chan map[string]int)
-	go func() { done <- together(t, 1, "token-1", e, c) }()
-	require.Eventually(t, func() bool { return e.calls.Load() == 2 }, 5*time.Second, time.Millisecond)
-	get(t, c, e, "", "token-2")
-	assert.Equal(t, map[string]int{"token-2": 1}, <-done)
+	for name, b := range map[string]backend{"redis": startRedis(t), "without Redis": {addr: "127.0.0.1:" + freePort(t)}} {
+		t.Run(name, func(t *testing.T) {
+			var told reports
+			c := newNode(t, b.dial(t), told.option())
+			e := &endpoint{life: time.Hour}
+			get(t, c, e, "", "token-1")
+			e.delay = 300 * time.Millisecond
+			done := make(chan map[string]int)
+			go func() { done <- together(t, 1, "token-1", e, c) }()
+			require.Eventually(t, func() bool { return e.calls.Load() == 2 }, 5*time.Second, time.Millisecond)
+			get(t, c, e, "", "token-2")
+			assert.Equal(t, map[string]int{"token-2": 1}, <-done)
+		})
+	}
 }
 
 func TestStaleTokenUnknownToThisNode(t *testing.T) {
