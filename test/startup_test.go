@@ -57,7 +57,7 @@ func TestStartRefused(t *testing.T) {
 		"unknown key":           {breakIt: edit("tyk.conf", `"hash_keys"`, `"hash_keyz"`), says: []string{"tyk.conf:", `unknown key "hash_keyz"`}},
 		"unknown own key":       {breakIt: edit("tyk.conf", `"data_dir"`, `"data_dirr"`), says: []string{"tyk.conf:", "data_dirr"}},
 		"unsafe setting":        {breakIt: edit("tyk.conf", `"hash_keys": true`, `"hash_keys": false`), says: []string{"tyk.conf:", "hash_keys: must be true"}},
-		"no configuration":      {breakIt: func(_ *testing.T, g *gateway) { _ = os.Remove(g.conf) }, says: []string{"reading the configuration"}},
+		"no configuration":      {breakIt: func(_ *testing.T, g *gateway) { _ = os.Remove(g.conf) }, says: []string{"the configuration file", "name another with -c"}},
 		"no hospitals' folder":  {breakIt: func(_ *testing.T, g *gateway) { _ = os.RemoveAll(g.file("routes")) }, says: []string{"routes"}},
 		"secret not set":        {breakIt: edit("routes/harbor.yaml", "{file: ", "{env: E2E_NOT_SET, file: "), says: []string{"harbor.yaml:"}},
 		"variable not set":      {breakIt: secretFromEnv, says: []string{"harbor.yaml:12:", "E2E_NOT_SET"}},

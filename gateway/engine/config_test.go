@@ -44,8 +44,8 @@ func TestDefaults(t *testing.T) {
 
 func TestMistakesHaveAPlace(t *testing.T) {
 	for name, c := range map[string]struct{ old, with, want string }{
-		"unknown key of ours":   {`"drain_seconds": 30`, `"drain_secs": 30`, `tyk.conf:45:5: unknown key "drain_secs"`},
-		"wrong type of ours":    {`"drain_seconds": 30`, `"drain_seconds": "x"`, "tyk.conf:45:22: drain_seconds: must be a whole number"},
+		"unknown key of ours":   {`"drain_seconds": 30`, `"drain_secs": 30`, `tyk.conf:46:5: unknown key "drain_secs"`},
+		"wrong type of ours":    {`"drain_seconds": 30`, `"drain_seconds": "x"`, "tyk.conf:46:22: drain_seconds: must be a whole number"},
 		"given twice":           {`"drain_seconds": 30`, `"drain_seconds": 30, "drain_seconds": 3`, `is given twice`},
 		"unknown key of Tyk":    {`"hash_keys"`, `"hash_kees"`, `tyk.conf:16:3: unknown key "hash_kees"`},
 		"wrong type of Tyk":     {`"listen_port": 8080`, `"listen_port": "8080"`, "tyk.conf:3:"},

@@ -28,7 +28,7 @@ func TestAPluginOfAnotherBuild(t *testing.T) {
 	build := exec.Command("go", "build", "-buildmode=plugin", "-tags", "goplugin", "-o", stale, "fhirgate/plugins/fhir")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	assert.ErrorContains(t, tryPlugin(stale), "does not fit this binary, run make build")
+	assert.ErrorContains(t, tryPlugin(stale), "does not fit this binary (run make build)")
 }
 
 // TestStartWritesNothingElsewhere: Tyk writes a default configuration into the
