@@ -19,8 +19,8 @@ const (
 	// twice as long each time, up to lastPoll.
 	firstPoll = 10 * time.Millisecond
 	lastPoll  = 160 * time.Millisecond
-	// mostAsking is how many calls of a node ask Redis at a time, so that answers
-	// come soon. The others wait in this process.
+	// mostAsking is how many calls of a node ask Redis at a time. The others wait in
+	// this process, where they can leave.
 	mostAsking = 32
 	// maxLate is how many grants of a call may come too late, one after another.
 	maxLate = 3

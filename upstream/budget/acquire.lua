@@ -6,7 +6,7 @@
 -- log's grain (us, 0 = exact), how long a place in the line is kept after its time
 -- (us), how long a consumer counts as stuck (us).
 -- Returns 1 = granted, how long to wait (us), what is lacking (0 nothing, 1
--- requests, 2 concurrency, 3 the hospital is closed), the log's entry.
+-- requests, 2 concurrency, 3 the hospital is closed), the log's entry, the time.
 local line_key = KEYS[5]
 local me, call, again = ARGV[3], ARGV[4], ARGV[5] == '1'
 local requests, reserved, concurrency = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -201,4 +201,4 @@ if requests > 0 or concurrency > 0 then
   redis.call('PEXPIRE', consumers_key, life)
   if requests > 0 then redis.call('PEXPIRE', lacking == 0 and log_key or line_key, life) end
 end
-return {lacking == 0 and 1 or 0, math.ceil(wait), lacking, entry}
+return {lacking == 0 and 1 or 0, math.ceil(wait), lacking, entry, now}

@@ -39,8 +39,8 @@ type Budget struct {
 	keys    keys
 	leases  *leases
 	// asking holds a place for each call that asks Redis now.
-	asking  chan struct{}
-	fastest fastest
+	asking chan struct{}
+	delay  *delay
 	// freed wakes a call of this node that waits for another to end.
 	freed chan struct{}
 }
@@ -83,6 +83,7 @@ func New(client redis.UniversalClient, hospital string, l Limits, options ...Opt
 		log:     slog.Default(),
 		keys:    keysOf(hospital),
 		asking:  make(chan struct{}, mostAsking),
+		delay:   newDelay(),
 		freed:   make(chan struct{}, 1),
 	}
 	b.leases = &leases{life: DefaultLease, renew: b.renew, held: map[string]struct{}{}}

@@ -99,13 +99,13 @@ func TestWithoutRedisNothingIsGranted(t *testing.T) {
 // A renewal that fails is tried again; without calls under way nothing runs.
 func TestNothingRunsWithoutCalls(t *testing.T) {
 	client := dial(t, startRedis(t), "")
-	b := New(client, "h", Limits{Requests: 100, Concurrency: 10}, WithLease(30*time.Millisecond))
+	b := New(client, "h", Limits{Requests: 100, Concurrency: 10}, WithLease(600*time.Millisecond), quiet())
 	for range 10 {
 		release, err := b.Acquire(t.Context(), "a")
 		require.NoError(t, err)
 		defer release()
 	}
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(time.Second)
 	state, err := b.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 10, state.InFlight)

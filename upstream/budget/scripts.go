@@ -5,6 +5,7 @@ import (
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +60,7 @@ type verdict struct {
 	granted bool
 	lacking int64
 	wait    time.Duration // until its turn, when there is one
-	late    bool          // the answer took much longer than others do
+	late    bool          // the answer was under way for much longer than others are
 }
 
 var errAnswer = errors.New("the script's answer has another form")
@@ -75,20 +76,22 @@ func (b *Budget) ask(ctx context.Context, c *call) (verdict, error) {
 	if err != nil {
 		return verdict{}, fmt.Errorf("budget: %w", err)
 	}
-	if len(answer) != 4 {
+	end := time.Now()
+	if len(answer) != 5 {
 		return verdict{}, errAnswer
 	}
 	granted, ok1 := answer[0].(int64)
 	wait, ok2 := answer[1].(int64)
 	lacking, ok3 := answer[2].(int64)
 	entry, ok4 := answer[3].(string)
-	if !ok1 || !ok2 || !ok3 || !ok4 {
+	now, ok5 := answer[4].(int64)
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
 		return verdict{}, errAnswer
 	}
 	c.entry = entry
 	c.again = true
-	late := b.fastest.above(time.Since(start)) > l.slack()
-	return verdict{granted: granted == 1, lacking: lacking, wait: microseconds(wait), late: late}, nil
+	underWay := min(end.Sub(start), b.delay.above(end.Sub(time.UnixMicro(now))))
+	return verdict{granted: granted == 1, lacking: lacking, wait: microseconds(wait), late: underWay > l.slack()}, nil
 }
 
 // giveBack returns what a call holds that will not be made: its request, its
@@ -113,17 +116,25 @@ func (b *Budget) renew(ctx context.Context, life time.Duration, names []string) 
 	return err
 }
 
-// fastest is the shortest time that an answer took, 0 before the first.
-type fastest struct{ atomic.Int64 }
+// delay is the shortest time that there was between Redis' clock in an answer and
+// ours at its coming. It holds how far the clocks are apart and the way of the
+// fastest answer, so that what is above it was lost on the way.
+type delay struct{ shortest atomic.Int64 }
 
-// above returns how much longer than the shortest d is.
-func (f *fastest) above(d time.Duration) time.Duration {
+func newDelay() *delay {
+	d := &delay{}
+	d.shortest.Store(math.MaxInt64)
+	return d
+}
+
+// above returns how much longer than the shortest an answer's time was.
+func (d *delay) above(t time.Duration) time.Duration {
 	for {
-		shortest := f.Load()
-		if shortest != 0 && time.Duration(shortest) <= d {
-			return d - time.Duration(shortest)
+		shortest := d.shortest.Load()
+		if shortest <= int64(t) {
+			return t - time.Duration(shortest)
 		}
-		if f.CompareAndSwap(shortest, int64(d)) {
+		if d.shortest.CompareAndSwap(shortest, int64(t)) {
 			return 0
 		}
 	}
