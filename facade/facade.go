@@ -95,16 +95,17 @@ type call struct {
 	began    time.Time
 	snapshot *Snapshot
 
-	hospital *Hospital      // nil until identify, or unknown
-	req      fhir.Request   // what is asked for
-	sealed   *sealedLink    // the opened link, when the path is one
-	consumer *Consumer      // nil until authenticate
-	batch    *batch         // entries of a batch or transaction
-	held     int64          // bytes of f.bodies to give back
-	out      *http.Request  // the request to the hospital
-	answer   *http.Response // its answer
-	waited   time.Duration  // time spent waiting for the hospital
-	err      error          // what ended the call, for the record
+	hospital   *Hospital      // nil until identify, or unknown
+	req        fhir.Request   // what is asked for
+	sealed     *sealedLink    // the opened link, when the path is one
+	consumer   *Consumer      // nil until authenticate
+	batch      *batch         // entries of a batch or transaction
+	held       int64          // bytes of f.bodies to give back
+	out        *http.Request  // the request to the hospital
+	answer     *http.Response // its answer
+	waited     time.Duration  // time spent waiting for the hospital
+	upstreamID string         // the hospital's own id of the request
+	err        error          // what ended the call, for the record
 }
 
 // ServeHTTP takes one call through all stages. Errors of every stage end here
@@ -208,6 +209,7 @@ func (f *Facade) record(c *call) {
 		Bytes:       c.w.written,
 		Total:       time.Since(c.began),
 		Upstream:    c.waited,
+		UpstreamID:  c.upstreamID,
 	}
 	if c.hospital != nil {
 		line.Hospital = c.hospital.Route.ID
@@ -231,10 +233,15 @@ func (f *Facade) record(c *call) {
 // else a new one.
 func RequestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
-	if id != "" && len(id) <= 64 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" {
+	if isToken(id) {
 		return id
 	}
 	return rand.Text()
+}
+
+// isToken reports whether id is 1 to 64 letters, digits, '-', '_' and '.'.
+func isToken(id string) bool {
+	return id != "" && len(id) <= 64 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == ""
 }
 
 // answerWriter knows whether an answer has begun and how much of it was sent.

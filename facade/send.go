@@ -25,9 +25,25 @@ func (f *Facade) send(c *call) error {
 		}
 		return err
 	}
+	c.upstreamID = upstreamID(answer.Header)
 	answer.Body = &timedBody{ReadCloser: answer.Body, waited: &c.waited}
 	c.answer = answer
 	return nil
+}
+
+// upstreamIDs are the headers in which hospitals name a request in their own
+// logs.
+var upstreamIDs = [...]string{"X-Request-Id", "X-Correlation-Id", "X-Amzn-Requestid", "X-Trace-Id", "Request-Id"}
+
+// upstreamID returns the hospital's own id of the request, when it is a plain
+// token: nothing else may get into the log.
+func upstreamID(header http.Header) string {
+	for _, name := range upstreamIDs {
+		if id := header.Get(name); isToken(id) {
+			return id
+		}
+	}
+	return ""
 }
 
 // timedBody adds the time of each read to the time waited for the hospital.

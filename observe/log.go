@@ -23,6 +23,7 @@ type Call struct {
 	Aborted     bool   // the answer was broken off after it had begun
 	Total       time.Duration
 	Upstream    time.Duration // of Total, spent waiting for the hospital
+	UpstreamID  string        // the hospital's own id of the request, or ""
 }
 
 // AccessLog writes one line a call.
@@ -35,7 +36,7 @@ func NewAccessLog(handler slog.Handler) *AccessLog {
 
 // Record writes the line of c.
 func (a *AccessLog) Record(c *Call) {
-	attrs := make([]slog.Attr, 0, 13)
+	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
 		slog.String("request_id", c.RequestID),
 		slog.String("hospital", c.Hospital),
@@ -47,6 +48,9 @@ func (a *AccessLog) Record(c *Call) {
 		slog.Float64("gateway_ms", milliseconds(c.Total-c.Upstream)),
 		slog.Float64("upstream_ms", milliseconds(c.Upstream)),
 	)
+	if c.UpstreamID != "" {
+		attrs = append(attrs, slog.String("upstream_request_id", c.UpstreamID))
+	}
 	if c.Issue != "" {
 		attrs = append(attrs, slog.String("issue", c.Issue))
 	}

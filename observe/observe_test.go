@@ -88,5 +88,5 @@ func TestACallHasNoPlaceForAPath(t *testing.T) {
 	for field := range reflect.TypeFor[Call]().Fields() {
 		names = append(names, field.Name)
 	}
-	require.Equal(t, []string{"RequestID", "Hospital", "Interaction", "Type", "Consumer", "Status", "Issue", "Cause", "Bytes", "Aborted", "Total", "Upstream"}, names)
+	require.Equal(t, []string{"RequestID", "Hospital", "Interaction", "Type", "Consumer", "Status", "Issue", "Cause", "Bytes", "Aborted", "Total", "Upstream", "UpstreamID"}, names)
 }

@@ -45,6 +45,15 @@ func (o *ownTokens) Get(ctx context.Context, _ tokens.Identity, stale string, fe
 	}
 }
 
+// Drop makes the next Get fetch, when value is the current token.
+func (o *ownTokens) Drop(_ tokens.Identity, value string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.current.Value == value {
+		o.until = time.Time{}
+	}
+}
+
 func (o *ownTokens) refresh(ctx context.Context, fetch tokens.Fetch) (tokens.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()

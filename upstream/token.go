@@ -35,6 +35,8 @@ const (
 // for all who need it; *tokens.Cache does so for all nodes.
 type TokenCache interface {
 	Get(ctx context.Context, id tokens.Identity, stale string, fetch tokens.Fetch) (tokens.Token, error)
+	// Drop makes the next Get fetch, when value is the current token.
+	Drop(id tokens.Identity, value string)
 }
 
 // tokenLogin obtains access tokens from a hospital's token endpoint.
@@ -47,7 +49,6 @@ type tokenLogin struct {
 	assert   assertion // nil for the secret methods
 
 	endpoint atomic.Pointer[string] // the discovered token URL
-	refused  atomic.Pointer[string] // a token of which no call may begin any more
 }
 
 func newTokenLogin(auth Auth, base *url.URL, transport http.RoundTripper) (*tokenLogin, error) {
@@ -86,22 +87,14 @@ func (a Auth) identity(base *url.URL) tokens.Identity {
 func (t *tokenLogin) renewable() bool { return true }
 
 func (t *tokenLogin) forget(stale string) {
-	value := strings.TrimPrefix(stale, bearer)
-	t.refused.Store(&value)
+	t.cache.Drop(t.identity, strings.TrimPrefix(stale, bearer))
 }
 
 const bearer = "Bearer "
 
 func (t *tokenLogin) authorization(ctx context.Context, stale string) (string, error) {
-	token, err := t.token(ctx, strings.TrimPrefix(stale, bearer))
+	token, err := t.cache.Get(ctx, t.identity, strings.TrimPrefix(stale, bearer), t.fetch)
 	return bearer + token.Value, err
-}
-
-func (t *tokenLogin) token(ctx context.Context, stale string) (tokens.Token, error) {
-	if refused := t.refused.Load(); stale == "" && refused != nil {
-		stale = *refused
-	}
-	return t.cache.Get(ctx, t.identity, stale, t.fetch)
 }
 
 // fetch calls the token endpoint once.
@@ -180,7 +173,11 @@ func (t *tokenLogin) request(ctx context.Context) (tokenAnswer, error) {
 	case err != nil:
 		return answer, err
 	case status != http.StatusOK && answer.Error != "":
-		return answer, fmt.Errorf("the token endpoint answered %d with the error %s", status, answer.refusal())
+		err := fmt.Errorf("the token endpoint answered %d with the error %s", status, answer.refusal())
+		if status < http.StatusInternalServerError && answer.refusal() == answer.Error {
+			err = errors.Join(tokens.ErrPermanent, err) // asking again changes nothing
+		}
+		return answer, err
 	case status != http.StatusOK:
 		return answer, fmt.Errorf("the token endpoint answered %d", status)
 	case answer.AccessToken == "" || !httpguts.ValidHeaderFieldValue(answer.AccessToken):

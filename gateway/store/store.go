@@ -33,9 +33,10 @@ type Options struct {
 	compactMinimum int64
 }
 
-// DefaultCounters returns the prefixes of the gateway's and Tyk's limits and quotas.
+// DefaultCounters returns the prefixes of the gateway's and Tyk's limits and quotas,
+// and of hospitals' access tokens, of which a lost one is fetched again.
 func DefaultCounters() []string {
-	return []string{"limit:", "rate-limit-", "quota-"}
+	return []string{"limit:", "rate-limit-", "quota-", "token:"}
 }
 
 // Store is an open Redis.
