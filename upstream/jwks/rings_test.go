@@ -22,11 +22,11 @@ func TestCreate(t *testing.T) {
 		alg    jose.SignatureAlgorithm
 		bits   int
 	}{
-		"default":           {New{Name: "a"}, jose.RS384, 3072},
-		"Veradigm":          {New{Name: "b", Alg: jose.RS384, Bits: 2048, After: 24 * time.Hour}, jose.RS384, 2048},
-		"RS256":             {New{Name: "c", Alg: jose.RS256, Bits: 2048}, jose.RS256, 2048},
-		"ES256":             {New{Name: "d", Alg: jose.ES256}, jose.ES256, 0},
-		"ES384":             {New{Name: "pacs-2026", Alg: jose.ES384}, jose.ES384, 0},
+		"default":  {New{Name: "a"}, jose.RS384, 3072},
+		"Veradigm": {New{Name: "b", Alg: jose.RS384, Bits: 2048, After: 24 * time.Hour}, jose.RS384, 2048},
+		"RS256":    {New{Name: "c", Alg: jose.RS256, Bits: 2048}, jose.RS256, 2048},
+		"ES256":    {New{Name: "d", Alg: jose.ES256}, jose.ES256, 0},
+		"ES384":    {New{Name: "pacs-2026", Alg: jose.ES384}, jose.ES384, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, err := r.Create(t.Context(), test.wanted)
