@@ -3,7 +3,6 @@ package facade
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"fhirgate/fhir"
+	"fhirgate/internal/envelope"
 )
 
 // Sealed links: what no prefix can map comes back to us as a token that only
@@ -18,39 +18,19 @@ import (
 // token is bound to hospital, consumer, interaction, type and an expiry; it is
 // followed with GET only, and checked again when it comes back.
 const (
-	maxSealed      = 4 << 10 // bytes of a token
-	pageLinkLife   = time.Hour
-	otherLinkLife  = 24 * time.Hour
-	sealAlgorithm  = jose.DIRECT
-	sealEncryption = jose.A256GCM
+	maxSealed     = 4 << 10 // bytes of a token
+	pageLinkLife  = time.Hour
+	otherLinkLife = 24 * time.Hour
 )
 
 // Sealer seals and opens links with a set of keys: the first seals, all open.
-type Sealer struct {
-	encrypter jose.Encrypter
-	keys      map[string]jose.JSONWebKey
-}
+type Sealer struct{ keys *envelope.Keys }
 
 // NewSealer returns a Sealer for keys, the active one first. Each must be a
 // symmetric JWK ("oct") of 32 bytes with a kid of its own.
-func NewSealer(keys jose.JSONWebKeySet) (*Sealer, error) {
-	if len(keys.Keys) == 0 {
-		return nil, errors.New("no key to seal links with")
-	}
-	s := &Sealer{keys: make(map[string]jose.JSONWebKey, len(keys.Keys))}
-	for _, key := range keys.Keys {
-		secret, ok := key.Key.([]byte)
-		if !ok || len(secret) != 32 || key.KeyID == "" {
-			return nil, fmt.Errorf("the link key %q is not a symmetric JWK of 32 bytes with a kid", key.KeyID)
-		}
-		if _, twice := s.keys[key.KeyID]; twice {
-			return nil, fmt.Errorf("two link keys have the kid %q", key.KeyID)
-		}
-		s.keys[key.KeyID] = key
-	}
-	var err error
-	s.encrypter, err = jose.NewEncrypter(sealEncryption, jose.Recipient{Algorithm: sealAlgorithm, Key: keys.Keys[0], KeyID: keys.Keys[0].KeyID}, nil)
-	return s, err
+func NewSealer(set jose.JSONWebKeySet) (*Sealer, error) {
+	keys, err := envelope.New(set)
+	return &Sealer{keys}, err
 }
 
 // sealedLink is what a token holds. The names are short because a token has
@@ -72,11 +52,7 @@ func (s *Sealer) Seal(link sealedLink) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sealed, err := s.encrypter.Encrypt(plain)
-	if err != nil {
-		return "", err
-	}
-	token, err := sealed.CompactSerialize()
+	token, err := s.keys.Seal(plain)
 	if err != nil {
 		return "", err
 	}
@@ -90,18 +66,10 @@ func (s *Sealer) Seal(link sealedLink) (string, error) {
 // a key that is retired, is 404; whether it has expired is for the caller.
 func (s *Sealer) Open(token string) (*sealedLink, error) {
 	unknown := fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the link is not one that the gateway gave out")
-	if len(token) > maxSealed {
+	if len(token) > maxSealed || s.keys == nil {
 		return nil, unknown
 	}
-	sealed, err := jose.ParseEncryptedCompact(token, []jose.KeyAlgorithm{sealAlgorithm}, []jose.ContentEncryption{sealEncryption})
-	if err != nil {
-		return nil, unknown
-	}
-	key, ok := s.keys[sealed.Header.KeyID]
-	if !ok {
-		return nil, unknown
-	}
-	plain, err := sealed.Decrypt(key)
+	plain, err := s.keys.Open(token)
 	if err != nil {
 		return nil, unknown
 	}

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"fhirgate/gateway/engine"
 	"fhirgate/gateway/keys"
 )
 
@@ -28,19 +27,11 @@ type AdminClient struct {
 // NewAdminClient reads where the admin API is from tyk.conf and its secret from
 // the data folder; demo means the one of a gateway that runs as a demo.
 func NewAdminClient(configFile string, demo bool) (*AdminClient, error) {
-	load := engine.LoadConfig
-	if demo {
-		load = demoConfig
-	}
-	config, err := load(configFile)
+	config, err := loadConfig(configFile, demo)
 	if err != nil {
 		return nil, err
 	}
-	dir := config.Settings.DataDir
-	if demo {
-		dir = filepath.Join(dir, demoDir)
-	}
-	secret, err := os.ReadFile(filepath.Join(dir, AdminSecretFile))
+	secret, err := os.ReadFile(filepath.Join(config.Settings.DataDir, AdminSecretFile))
 	if err != nil {
 		return nil, fmt.Errorf("the admin API's secret: %w (has the gateway been started here, by this user?)", err)
 	}

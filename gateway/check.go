@@ -26,16 +26,9 @@ type Checked struct {
 // Its error is a strict.Problems with every mistake of every file, where the
 // files could be read. demo means the files of a demo that was started here.
 func Check(configFile string, demo bool) (*Checked, error) {
-	load := engine.LoadConfig
-	if demo {
-		load = demoConfig
-	}
-	config, err := load(configFile)
+	config, err := loadConfig(configFile, demo)
 	if err != nil {
 		return nil, err
-	}
-	if demo {
-		useDemoFolders(&config.Settings)
 	}
 	files, err := ReadFiles(strict.Disk{}, foldersOf(config.Settings))
 	if err != nil {

@@ -31,6 +31,20 @@ func foldersOf(s engine.Settings) Folders {
 	return Folders{Routes: s.Routes, Transforms: s.Transforms, Policies: s.Policies}
 }
 
+// loadConfig reads the configuration of a gateway, or of a demo that was started
+// here.
+func loadConfig(file string, demo bool) (*engine.Config, error) {
+	if !demo {
+		return engine.LoadConfig(file)
+	}
+	config, err := demoConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	useDemoFolders(&config.Settings)
+	return config, nil
+}
+
 // demoConfig reads the configuration file, or the one in the binary where there
 // is none.
 func demoConfig(file string) (*engine.Config, error) {

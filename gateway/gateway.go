@@ -233,6 +233,9 @@ func (s *server) start(ctx context.Context) error {
 		return fmt.Errorf("the admin API (fhirgate.admin_listen in tyk.conf): %w", err)
 	}
 	s.closes(func() error { _ = listener.Close(); return nil }) // closed by the server when that ran
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
+		s.log.Warn("the admin API can be reached from other machines: its secret is all that guards the keys", "admin_listen", settings.AdminListen)
+	}
 	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }}
 	if s.engine, err = engine.Start(ctx, engine.Options{
 		Config:   s.config,

@@ -10,11 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"fhirgate/facade"
+	"fhirgate/internal/envelope"
 )
 
 // AdminSecretFile is the name of the file in the data folder that holds the
@@ -45,7 +45,7 @@ func newSealer(path string) (*facade.Sealer, error) {
 // the first start.
 func symmetricKeys(path string) (jose.JSONWebKeySet, error) {
 	var keys jose.JSONWebKeySet
-	data, err := makeOnce(path, func() ([]byte, error) { return json.Marshal(newSymmetricKeys()) })
+	data, err := makeOnce(path, func() ([]byte, error) { return json.Marshal(envelope.NewSet()) })
 	if err != nil {
 		return keys, err
 	}
@@ -53,17 +53,6 @@ func symmetricKeys(path string) (jose.JSONWebKeySet, error) {
 		return keys, fmt.Errorf("%s: is not a JWK set", path)
 	}
 	return keys, nil
-}
-
-func newSymmetricKeys() jose.JSONWebKeySet {
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // never fails
-	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{
-		Key:       secret,
-		KeyID:     time.Now().UTC().Format("2006-01-02"),
-		Algorithm: string(jose.DIRECT),
-		Use:       "enc",
-	}}}
 }
 
 // makeOnce returns the content of a private file, which it makes when it is not

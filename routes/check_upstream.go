@@ -1,7 +1,9 @@
 package routes
 
 import (
+	"crypto/sha256"
 	"net/url"
+	"os"
 	"strconv"
 
 	"fhirgate/internal/strict"
@@ -23,6 +25,7 @@ func (u *Upstream) checkTransport(doc *strict.Document) {
 	if c := u.ClientCert; c != nil && (c.CertFile == "" || c.KeyFile == "") {
 		doc.Fail("upstream.client_cert", "needs cert_file and key_file")
 	}
+	u.files = u.fileDigest()
 	if !u.Proxy.Given() {
 		return
 	}
@@ -38,6 +41,23 @@ func (u *Upstream) checkTransport(doc *strict.Document) {
 	case parsed.User != nil && u.Proxy.Plain():
 		doc.Fail("upstream.proxy", "must not stand in the file when it holds a password: write {env: NAME} or {file: PATH}")
 	}
+}
+
+// fileDigest returns a digest of the certificates that the route names. Whether
+// they can be used shows when the client is made.
+func (u *Upstream) fileDigest() (digest [sha256.Size]byte) {
+	names := []string{u.CAFile}
+	if u.ClientCert != nil {
+		names = append(names, u.ClientCert.CertFile, u.ClientCert.KeyFile)
+	}
+	sum := sha256.New()
+	for _, name := range names {
+		data, _ := os.ReadFile(name) // unreadable is a state too
+		sum.Write(data)
+		sum.Write([]byte{0})
+	}
+	sum.Sum(digest[:0])
+	return digest
 }
 
 func (b *Budget) check(doc *strict.Document) {

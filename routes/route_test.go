@@ -1,6 +1,9 @@
 package routes
 
 import (
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -96,4 +99,20 @@ func TestAllows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, route.Allows(tc.req)) })
 	}
+}
+
+// A reload keeps the client of a route that did not change: a certificate that
+// was replaced under its name is a change.
+func TestAReplacedCertificateIsAChangeOfTheRoute(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	text := []byte(strings.Replace(good, "interactions:", "  ca_file: "+file+"\ninteractions:", 1))
+	read := func(content string) Upstream {
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		route, problems := Parse("st-mary.yaml", text)
+		require.Empty(t, problems)
+		return route.Upstream
+	}
+	first, same, other := read("a"), read("a"), read("b")
+	require.True(t, reflect.DeepEqual(first, same))
+	require.False(t, reflect.DeepEqual(first, other))
 }

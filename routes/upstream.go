@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"fhirgate/internal/strict"
@@ -22,6 +23,8 @@ type Upstream struct {
 	MaxAnswer      int64             `yaml:"max_answer"`      // bytes of one answer, decompressed; default 4 GiB
 	Budget         Budget            `yaml:"budget"`          // what the hospital may be asked; default: no limit
 	Resilience     Resilience        `yaml:"resilience"`      // how its failures are met
+
+	files [sha256.Size]byte // of what the named files hold, so that a change of one is a change of the route
 }
 
 // ClientCert is the gateway's certificate for mTLS.

@@ -8,13 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
-)
 
-const (
-	sealAlgorithm  = jose.DIRECT
-	sealEncryption = jose.A256GCM
+	"fhirgate/internal/envelope"
 )
 
 // ErrSealed is reported to [OnError] when a value in Redis does not open: it was
@@ -24,37 +23,21 @@ var ErrSealed = errors.New("a value in Redis is not one that this node can open"
 
 // sealer encrypts what goes to Redis and makes the names of identities.
 type sealer struct {
-	encrypter jose.Encrypter
-	keys      map[string]jose.JSONWebKey
-	names     []byte // HMAC key
+	keys  *envelope.Keys
+	names []byte // HMAC key
 }
 
-func newSealer(keys jose.JSONWebKeySet) (*sealer, error) {
-	if len(keys.Keys) == 0 {
-		return nil, errors.New("no key to encrypt tokens with")
+func newSealer(set jose.JSONWebKeySet) (*sealer, error) {
+	keys, err := envelope.New(set)
+	if err != nil {
+		return nil, err
 	}
-	s := &sealer{keys: make(map[string]jose.JSONWebKey, len(keys.Keys))}
-	oldest := keys.Keys[0]
-	for _, key := range keys.Keys {
-		secret, ok := key.Key.([]byte)
-		if !ok || len(secret) != 32 || key.KeyID == "" {
-			return nil, fmt.Errorf("the token key %q is not a symmetric JWK of 32 bytes with a kid", key.KeyID)
-		}
-		if _, twice := s.keys[key.KeyID]; twice {
-			return nil, fmt.Errorf("two token keys have the kid %q", key.KeyID)
-		}
-		s.keys[key.KeyID] = key
-		if key.KeyID < oldest.KeyID {
-			oldest = key
-		}
-	}
+	s := &sealer{keys: keys}
+	oldest := slices.MinFunc(set.Keys, func(a, b jose.JSONWebKey) int { return strings.Compare(a.KeyID, b.KeyID) })
 	derive := hmac.New(sha256.New, oldest.Key.([]byte))
 	derive.Write([]byte("fhirgate names of token identities"))
 	s.names = derive.Sum(nil)
-	active := keys.Keys[0]
-	var err error
-	s.encrypter, err = jose.NewEncrypter(sealEncryption, jose.Recipient{Algorithm: sealAlgorithm, Key: active.Key, KeyID: active.KeyID}, nil)
-	return s, err
+	return s, nil
 }
 
 // name returns the name of an identity in Redis. Each part is preceded by its
@@ -70,53 +53,44 @@ func (s *sealer) name(id Identity) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// envelope is the plaintext of a JWE: what it holds and where it belongs. The
+// content is the plaintext of a JWE: what it holds and where it belongs. The
 // kind keeps a failure from being taken for a token.
-type envelope struct {
+type content struct {
 	Kind    string          `json:"kind"`
 	Name    string          `json:"name"`
 	Version string          `json:"version"`
 	Content json.RawMessage `json:"content"`
 }
 
-func (s *sealer) seal(kind, name, version string, content any) (string, error) {
-	inner, err := json.Marshal(content)
+func (s *sealer) seal(kind, name, version string, value any) (string, error) {
+	inner, err := json.Marshal(value)
 	if err != nil {
 		return "", err
 	}
-	plain, err := json.Marshal(envelope{Kind: kind, Name: name, Version: version, Content: inner})
+	plain, err := json.Marshal(content{Kind: kind, Name: name, Version: version, Content: inner})
 	if err != nil {
 		return "", err
 	}
-	sealed, err := s.encrypter.Encrypt(plain)
-	if err != nil {
-		return "", err
-	}
-	return sealed.CompactSerialize()
+	return s.keys.Seal(plain)
 }
 
-// open decrypts into content, or returns an ErrSealed.
-func (s *sealer) open(text, kind, name, version string, content any) error {
-	sealed, err := jose.ParseEncryptedCompact(text, []jose.KeyAlgorithm{sealAlgorithm}, []jose.ContentEncryption{sealEncryption})
-	if err != nil {
-		return ErrSealed
-	}
-	key, ok := s.keys[sealed.Header.KeyID]
-	if !ok {
+// open decrypts into value, or returns an ErrSealed.
+func (s *sealer) open(text, kind, name, version string, value any) error {
+	plain, err := s.keys.Open(text)
+	if errors.Is(err, envelope.ErrUnknownKey) {
 		return fmt.Errorf("%w: it names an unknown key", ErrSealed)
 	}
-	plain, err := sealed.Decrypt(key.Key)
 	if err != nil {
 		return ErrSealed
 	}
-	var e envelope
+	var e content
 	if err := json.Unmarshal(plain, &e); err != nil {
 		return ErrSealed
 	}
 	if e.Kind != kind || e.Name != name || e.Version != version {
 		return fmt.Errorf("%w: it belongs elsewhere", ErrSealed)
 	}
-	if err := json.Unmarshal(e.Content, content); err != nil {
+	if err := json.Unmarshal(e.Content, value); err != nil {
 		return ErrSealed
 	}
 	return nil
