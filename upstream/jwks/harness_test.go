@@ -11,6 +11,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/internal/envelope"
 )
 
 // begin is a moment with a fraction, as real ones have.
@@ -48,7 +50,7 @@ type lab struct {
 }
 
 func newLab(t *testing.T) *lab {
-	return &lab{t: t, server: miniredis.RunT(t), seal: NewSealKeys(), clock: newClock()}
+	return &lab{t: t, server: miniredis.RunT(t), seal: envelope.NewSet(), clock: newClock()}
 }
 
 // node opens the rings as a node of its own.

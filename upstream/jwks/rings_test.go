@@ -12,6 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/internal/envelope"
 )
 
 func TestCreate(t *testing.T) {
@@ -244,7 +246,7 @@ func TestAnotherKeyEncryptionKey(t *testing.T) {
 	create(t, l.node(), "s")
 
 	for name, seal := range map[string]jose.JSONWebKeySet{
-		"another kid": NewSealKeys(),
+		"another kid": envelope.NewSet(),
 		"same kid, another secret": {Keys: []jose.JSONWebKey{{
 			Key: make([]byte, 32), KeyID: l.seal.Keys[0].KeyID, Algorithm: "dir",
 		}}},
@@ -268,7 +270,7 @@ func TestAnotherKeyEncryptionKey(t *testing.T) {
 	}
 
 	t.Run("a new one takes over", func(t *testing.T) {
-		added := NewSealKeys()
+		added := envelope.NewSet()
 		added.Keys[0].KeyID += "-2"
 		both := l.node(func(o *Options) {
 			o.SealKeys = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{added.Keys[0], l.seal.Keys[0]}}
@@ -281,7 +283,7 @@ func TestAnotherKeyEncryptionKey(t *testing.T) {
 }
 
 func TestBadKeyEncryptionKeys(t *testing.T) {
-	good := NewSealKeys().Keys[0]
+	good := envelope.NewSet().Keys[0]
 	nameless, short := good, good
 	nameless.KeyID = ""
 	short.Key = make([]byte, 16)
