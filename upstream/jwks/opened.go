@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"fhirgate/internal/envelope"
 )
 
 // opened is a ring that is ready for use, with its private keys.
@@ -20,7 +22,7 @@ type opened struct {
 
 // openRing opens a record. What cannot be opened leaves the ring unusable: a set
 // that lacks one of its keys must not be published.
-func (s *safe) openRing(name, raw string) *opened {
+func openRing(with *envelope.Keys, name, raw string) *opened {
 	o := &opened{raw: raw, keys: make(map[string]jose.JSONWebKey)}
 	if o.ring, o.problem = decodeRing(name, raw); o.problem != nil {
 		o.ring, o.unusable = &Ring{Name: name}, true
@@ -30,7 +32,7 @@ func (s *safe) openRing(name, raw string) *opened {
 		if key.Sealed == "" {
 			continue
 		}
-		private, err := s.open(o.ring, key)
+		private, err := openKey(with, o.ring, key)
 		if err != nil {
 			o.problem, o.unusable = err, true
 			return o

@@ -141,7 +141,7 @@ func TestTheLifeOfKeys(t *testing.T) {
 // hour ago is still published unless it was retired.
 func TestNoChangeFailsACall(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for run := range 200 {
+	for run := range 60 {
 		l := newLife()
 		require.NoError(t, l.add())
 		since := map[string]time.Time{}

@@ -12,6 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/singleflight"
+
+	"fhirgate/internal/envelope"
 )
 
 var (
@@ -37,7 +39,7 @@ type Options struct {
 // Rings are all rings of an installation. It is safe for concurrent use.
 type Rings struct {
 	redis  redis.UniversalClient
-	safe   *safe
+	seal   *envelope.Keys
 	folder string
 	log    *slog.Logger
 	now    func() time.Time
@@ -47,13 +49,13 @@ type Rings struct {
 }
 
 // Open returns the rings of a Redis and a folder, or an error when a
-// key-encryption key is none. It reads nothing yet.
+// key-encryption key is not what it must be. It reads nothing yet.
 func Open(o Options) (*Rings, error) {
-	sealing, err := newSafe(o.SealKeys)
+	seal, err := envelope.New(o.SealKeys)
 	if err != nil {
 		return nil, err
 	}
-	r := &Rings{redis: o.Redis, safe: sealing, folder: o.Folder, log: o.Log, now: o.Now}
+	r := &Rings{redis: o.Redis, seal: seal, folder: o.Folder, log: o.Log, now: o.Now}
 	r.last.Store(&view{})
 	if r.log == nil {
 		r.log = slog.Default()
@@ -169,7 +171,7 @@ func (r *Rings) grow(ring *Ring) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := r.safe.seal(ring.Name, key)
+	sealed, err := sealKey(r.seal, ring.Name, key)
 	if err != nil {
 		return err
 	}

@@ -78,11 +78,11 @@ func (r *Rings) reseal(ring *Ring) error {
 		if key.Sealed == "" {
 			continue
 		}
-		private, err := r.safe.open(ring, key)
+		private, err := openKey(r.seal, ring, key)
 		if err != nil {
 			return err
 		}
-		if ring.Keys[i].Sealed, err = r.safe.seal(ring.Name, private); err != nil {
+		if ring.Keys[i].Sealed, err = sealKey(r.seal, ring.Name, private); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package jwks
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -157,6 +156,7 @@ func fourDays(t *testing.T, after time.Duration) (checked int, failures []string
 
 // TestVendorsCaches is the bar for the schedule: no vendor ever refuses.
 func TestVendorsCaches(t *testing.T) {
+	t.Parallel()
 	checked, failures := fourDays(t, 0)
 	require.Empty(t, failures[:min(1, len(failures))], "%d of %d were refused", len(failures), checked)
 	t.Logf("%d assertions checked, 0 refused", checked)
@@ -164,6 +164,7 @@ func TestVendorsCaches(t *testing.T) {
 
 // TestVendorsCachesNeedTheTime proves that the one above can fail.
 func TestVendorsCachesNeedTheTime(t *testing.T) {
+	t.Parallel()
 	checked, failures := fourDays(t, 28*time.Hour)
 	require.NotEmpty(t, failures, "28 hours are too short for a cache of 29")
 	t.Logf("%d assertions checked, %d refused, the first: %s", checked, len(failures), failures[0])
@@ -184,12 +185,4 @@ func serve(r *Rings) http.Handler {
 			http.Error(w, "", http.StatusServiceUnavailable)
 		}
 	})
-}
-
-func body(t *testing.T, answer *http.Response) []byte {
-	t.Helper()
-	defer answer.Body.Close()
-	data, err := io.ReadAll(answer.Body)
-	require.NoError(t, err)
-	return data
 }

@@ -98,7 +98,7 @@ func (r *Rings) readStore(ctx context.Context, last, next *view) {
 	for name, raw := range records {
 		o := last.rings[name]
 		if o == nil || o.raw != raw {
-			o = r.safe.openRing(name, raw)
+			o = openRing(r.seal, name, raw)
 		}
 		next.rings[name] = o
 		if slices.ContainsFunc(o.ring.Keys, func(k Key) bool { return k.overdue(next.asked) }) {
