@@ -80,6 +80,7 @@ func TestAGrantThatComesTooLateIsGivenBack(t *testing.T) {
 }
 
 func TestWithoutRedisNothingIsGranted(t *testing.T) {
+	t.Parallel()
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	t.Cleanup(func() { _ = client.Close() })
 	b := New(client, "h", Limits{Requests: 10}, quiet())

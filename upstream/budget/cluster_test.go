@@ -10,6 +10,7 @@ import (
 
 // All keys of a hospital are in one slot, and the scripts name all of them.
 func TestACluster(t *testing.T) {
+	t.Parallel()
 	addr := startRedis(t, "--cluster-enabled", "yes")
 	node := dial(t, addr, "")
 	require.NoError(t, node.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err())

@@ -2,4 +2,4 @@
 
 package budget
 
-const share = 1
+const raceShare = 1

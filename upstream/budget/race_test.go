@@ -2,5 +2,5 @@
 
 package budget
 
-// share is the part of the calls that the race detector leaves time for.
-const share = 5
+// raceShare is the part of the calls that the race detector leaves time for.
+const raceShare = 5

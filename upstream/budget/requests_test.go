@@ -11,13 +11,13 @@ import (
 
 func TestRetryAfterIsTrueToASecond(t *testing.T) {
 	onBoth(t, func(t *testing.T, connect func() redis.UniversalClient) {
-		b := New(connect(), "h", Limits{Requests: 5, Per: 3 * time.Second, MaxWait: -1})
+		b := New(connect(), "h", Limits{Requests: 5, Per: 2 * time.Second, MaxWait: -1})
 		for range 5 {
 			require.NoError(t, take(b, "a"))
 		}
 		time.Sleep(500 * time.Millisecond)
 		after := throttled(t, take(b, "a"))
-		require.Equal(t, 3*time.Second, after)
+		require.Equal(t, 2*time.Second, after)
 		time.Sleep(after - time.Second)
 		throttled(t, take(b, "b"))
 		time.Sleep(time.Second)
@@ -123,7 +123,7 @@ func TestALargeBudgetIsNeverExceeded(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				for range 400 {
+				for range 260 {
 					if take(b, "a") == nil {
 						granted.add("a")
 					}
