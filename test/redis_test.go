@@ -5,6 +5,7 @@ import (
 	"net"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,4 +51,18 @@ func (s *redisServer) storage() map[string]any {
 	host, text, _ := net.SplitHostPort(s.addr) // an address of freeAddress
 	port, _ := strconv.Atoi(text)
 	return map[string]any{"type": "redis", "host": host, "port": port, "password": redisPassword}
+}
+
+// dump returns all names and values.
+func (s *redisServer) dump(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	names, err := s.client.Keys(t.Context(), "*").Result()
+	require.NoError(t, err)
+	for _, name := range names {
+		value, err := s.client.Dump(t.Context(), name).Result()
+		require.NoError(t, err)
+		all.WriteString(name + " " + value + "\n")
+	}
+	return all.String()
 }
