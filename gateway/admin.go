@@ -14,9 +14,10 @@ import (
 	"fhirgate/fhir"
 	"fhirgate/gateway/keys"
 	"fhirgate/internal/strict"
+	"fhirgate/upstream/jwks"
 )
 
-// admin is the admin API: keys and reload, for the command line and the portal.
+// admin is the admin API: keys, rings and reload, for the command line and the portal.
 // It listens on a loopback port of its own and wants the install's secret.
 type admin struct {
 	secret   string
@@ -24,6 +25,8 @@ type admin struct {
 	snapshot func() *facade.Snapshot
 	reload   func(context.Context) error
 	metrics  http.Handler
+	rings    *jwks.Rings
+	public   string // the gateway's public URL
 }
 
 // NewKey is the body of POST /admin/keys.
@@ -80,6 +83,12 @@ func (a *admin) handler() http.Handler {
 		"POST /admin/keys/{id}/rotate": a.rotateKey,
 		"DELETE /admin/keys/{id}":      a.revokeKey,
 		"POST /admin/reload":           a.reloadFiles,
+
+		"POST /admin/jwks":               a.createRing,
+		"GET /admin/jwks":                a.listRings,
+		"GET /admin/jwks/export":         a.exportSet,
+		"POST /admin/jwks/{ring}/rotate": a.rotateRing,
+		"POST /admin/jwks/{ring}/retire": a.retireKey,
 	} {
 		mux.Handle(pattern, a.guarded(handle))
 	}
@@ -126,6 +135,9 @@ func adminError(err error) *fhir.Error {
 	case errors.As(err, &problems):
 		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueInvalid, err.Error())
 	default:
+		if refusal := ringError(err); refusal != nil {
+			return refusal
+		}
 		return fhir.NewError(http.StatusServiceUnavailable, fhir.IssueTransient, err.Error())
 	}
 }

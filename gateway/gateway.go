@@ -26,7 +26,6 @@ import (
 	"fhirgate/gateway/store"
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
-	"fhirgate/upstream/jwks"
 	"fhirgate/upstream/tokens"
 )
 
@@ -215,7 +214,7 @@ func (s *server) openShared() error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	s.closes(func() error { s.shared.tokens.Close(); return nil })
-	if s.shared.rings, err = jwks.Open(jwks.Options{Redis: s.store.Client(), SealKeys: encryption, Log: s.log}); err != nil {
+	if s.shared.rings, err = s.openRings(encryption); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -236,7 +235,7 @@ func (s *server) start(ctx context.Context) error {
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		s.log.Warn("the admin API can be reached from other machines: its secret is all that guards the keys", "admin_listen", settings.AdminListen)
 	}
-	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }}
+	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }, rings: s.shared.rings}
 	if s.engine, err = engine.Start(ctx, engine.Options{
 		Config:   s.config,
 		Handlers: engine.Handlers{FHIR: s.facade, Root: root, Refuse: refuse},
@@ -254,7 +253,10 @@ func (s *server) start(ctx context.Context) error {
 		metrics:  s.metrics, log: s.log, requests: make(chan chan error),
 	}
 	s.metrics.Watch(s.hospitals)
-	api := &admin{secret: secret, keeper: s.keeper, snapshot: s.facade.Snapshot, reload: s.reload.ask, metrics: s.metrics.Handler()}
+	api := &admin{
+		secret: secret, keeper: s.keeper, snapshot: s.facade.Snapshot, reload: s.reload.ask, metrics: s.metrics.Handler(),
+		rings: s.shared.rings, public: settings.PublicURL,
+	}
 	s.admin = &http.Server{Handler: api.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := s.admin.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

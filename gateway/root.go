@@ -6,11 +6,13 @@ import (
 
 	"fhirgate/facade"
 	"fhirgate/fhir"
+	"fhirgate/upstream/jwks"
 )
 
 // root answers every path outside /fhir/.
 type root struct {
 	ready func() bool // whether calls are answered and the gateway is not draining
+	rings *jwks.Rings // whose public keys are served
 }
 
 func (h *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -24,6 +26,10 @@ func (h *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		plain(w, http.StatusServiceUnavailable, "not ready: starting or draining\n")
 	default:
+		if jwks.ServesPath(r.URL.Path) {
+			h.serveKeys(w, r)
+			return
+		}
 		refuseWith(w, r, fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "nothing is here; FHIR endpoints are at /fhir/{hospital}"))
 	}
 }

@@ -15,7 +15,6 @@ type Status struct {
 	Bits    int                     `json:"bits,omitempty"`
 	After   string                  `json:"after,omitempty"`   // as "30h0m0s"; none for a file
 	File    string                  `json:"file,omitempty"`    // its name, for a ring that is a file
-	Path    string                  `json:"path"`              // of its set, below the gateway's public URL
 	Problem string                  `json:"problem,omitempty"` // why it cannot be used, or its file's change was not taken
 	Keys    []KeyStatus             `json:"keys"`              // the oldest first
 }
@@ -47,7 +46,7 @@ func (r *Rings) List(ctx context.Context) ([]Status, error) {
 
 func statusOf(o *opened, now time.Time) Status {
 	ring := o.ring
-	s := Status{Name: ring.Name, Alg: ring.Alg, Bits: ring.Bits, Path: RingPath(ring.Name), Keys: make([]KeyStatus, 0, len(ring.Keys))}
+	s := Status{Name: ring.Name, Alg: ring.Alg, Bits: ring.Bits, Keys: make([]KeyStatus, 0, len(ring.Keys))}
 	if o.problem != nil {
 		s.Problem = o.problem.Error()
 	}
