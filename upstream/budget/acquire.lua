@@ -83,14 +83,19 @@ local function line_up()
 end
 
 -- turn returns when a call has its turn that is the own-th of its consumer, after
--- the others' calls that come before it.
+-- the others' calls that come before it: those in their lines, and, while they go
+-- on asking, as many more as are their share of a window.
 local function turn(own, free)
-  local all = own
+  local all, askers = own, 0
+  for _, r in pairs(records) do
+    if expected(r) > 0 then askers = askers + 1 end
+  end
+  local share = math.ceil(requests / math.max(askers, 1))
   for id, r in pairs(records) do
     if id ~= me and not system then
       local before = own + mine.used - r.used
       if id == '' then before = r.line end
-      all = all + math.min(r.line + expected(r), math.max(before, 0))
+      all = all + math.min(r.line + math.min(expected(r), share), math.max(before, 0))
     end
   end
   if all <= free then return now end

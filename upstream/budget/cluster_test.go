@@ -20,10 +20,10 @@ func TestACluster(t *testing.T) {
 		info, err := node.ClusterInfo(t.Context()).Result()
 		return err == nil && len(info) > 0 && client.Set(t.Context(), "k", 1, 0).Err() == nil
 	}, 10*time.Second, 20*time.Millisecond)
-	b := New(client, "h", Limits{Requests: 2, Per: time.Hour, Concurrency: 2, MaxWait: -1}, WithLease(600*time.Millisecond))
+	b := New(client, "h", Limits{Requests: 2, Per: time.Hour, Concurrency: 2, MaxWait: -1}, WithLease(1200*time.Millisecond))
 	release, err := b.Acquire(t.Context(), "a")
 	require.NoError(t, err)
-	time.Sleep(time.Second)
+	time.Sleep(2 * time.Second)
 	state, err := b.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, State{Used: 1, Limit: 2, InFlight: 1, Concurrency: 2}, state)

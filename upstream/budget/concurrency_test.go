@@ -98,7 +98,7 @@ func TestTheGatewaysOwnCallsNeedNoLease(t *testing.T) {
 func TestTheLeasesOfADeadNodeEnd(t *testing.T) {
 	onBoth(t, func(t *testing.T, connect func() redis.UniversalClient) {
 		limits := Limits{Concurrency: 2, MaxWait: -1}
-		const life = 600 * time.Millisecond
+		const life = 1200 * time.Millisecond
 		dying, connection := New(connect(), "h", limits, WithLease(life), quiet()), connect()
 		living := New(connection, "h", limits, WithLease(life))
 		_, err := dying.Acquire(t.Context(), "a")
