@@ -93,8 +93,6 @@ func newTransport(cfg Config, timeouts Timeouts) *http.Transport {
 		MaxIdleConnsPerHost:   64,
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true, // asked for and undone by ourselves, with bounds (decode.go)
-		WriteBufferSize:       32 << 10,
-		ReadBufferSize:        32 << 10,
 	}
 	if cfg.Proxy != nil {
 		t.Proxy = http.ProxyURL(cfg.Proxy)
