@@ -181,7 +181,8 @@ func hospitalFailed(resp *http.Response, err error) bool {
 func connectionFailed(err error) bool {
 	var refusal *fhir.Error
 	var left *abandoned
-	return !errors.As(err, &refusal) && !errors.As(err, &left) && !errors.Is(err, errTooLarge) && !timedOut(err)
+	return !errors.As(err, &refusal) && !errors.As(err, &left) && !errors.Is(err, errTooLarge) &&
+		!errors.Is(err, circuitbreaker.ErrOpen) && !timedOut(err)
 }
 
 func timedOut(err error) bool {

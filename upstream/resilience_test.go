@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/fhir"
@@ -135,6 +136,8 @@ func TestTheBreakerOpensAndLetsProbesThrough(t *testing.T) {
 	require.Equal(t, 503, refusal.Status)
 	require.Positive(t, refusal.RetryAfter)
 	require.EqualValues(t, 4, h.calls.Load(), "an open breaker leaves the hospital alone")
+
+	require.False(t, safeToRepeat(nil, circuitbreaker.ErrOpen), "an open breaker is no reason to wait and ask again")
 	_, err = do(t.Context(), t, c, "POST", h.URL+"/fhir/Patient", strings.NewReader("{}"))
 	require.ErrorAs(t, err, &refusal)
 

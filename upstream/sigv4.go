@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"fhirgate/fhir"
 )
 
 // sigV4Login signs each request by AWS Signature Version 4, as HealthLake wants
@@ -43,7 +45,8 @@ func (s *sigV4Login) forget(string) {}
 
 // errStreamed is returned for a body that cannot be read twice: once for its
 // hash, once to be sent.
-var errStreamed = errors.New("a body that streams cannot be signed for AWS")
+var errStreamed = fhir.NewError(http.StatusUnsupportedMediaType, fhir.IssueNotSupported,
+	"the hospital's login signs whole requests, which a streamed Binary cannot be: send it as JSON")
 
 // sign adds the signature of r, which goes out as it is afterwards.
 func (s *sigV4Login) sign(r *http.Request) error {

@@ -39,6 +39,5 @@ func TestSigV4SignsTheRequestItself(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), "POST", h.URL+"/fhir/Binary", io.MultiReader(strings.NewReader("x")))
 	require.NoError(t, err)
 	_, err = c.Do(r)
-	require.ErrorContains(t, err, "could not be reached")
 	require.ErrorIs(t, err, errStreamed)
 }

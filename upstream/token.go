@@ -102,6 +102,9 @@ func (t *tokenLogin) fetch(ctx context.Context) (tokens.Token, error) {
 	answer, err := t.request(ctx)
 	if err != nil {
 		t.endpoint.Store(nil) // the hospital may have moved it
+		if refusal := (*fhir.Error)(nil); errors.As(err, &refusal) {
+			return tokens.Token{}, refusal // of the gateway itself: a used-up budget, a private address
+		}
 		return tokens.Token{}, fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the gateway could not log in to the hospital").Because(err)
 	}
 	return tokens.Token{Value: answer.AccessToken, Type: answer.TokenType, Scope: answer.Scope, Expires: time.Now().Add(answer.life())}, nil

@@ -189,7 +189,7 @@ func (e *embedded) execute(s *session, name string, args []string, spec command)
 	defer e.mu.Unlock()
 	now := e.begin(keys, spec.rounds)
 	e.run = execution{keys: keys}
-	reply = s.dispatch(e.engine.redis.Server(), name, args)
+	reply = s.dispatch(e.clients.server, name, args) // redis.Server() is nil once it is closed
 	changed := e.run.written
 	switch {
 	case s.transaction && name != "EXEC": // queued

@@ -3,7 +3,6 @@ package budget
 import (
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -83,15 +82,6 @@ func TestTwoThousandCallsOfThreeConsumersOnTwoNodes(t *testing.T) {
 			share = 5
 		}
 		thousands(t, connect, 1500*time.Millisecond, share, false)
-	})
-}
-
-func TestTheRealMinute(t *testing.T) {
-	if os.Getenv("FHIRGATE_SLOW_TESTS") == "" {
-		t.Skip("takes nine minutes: set FHIRGATE_SLOW_TESTS to run it")
-	}
-	onBoth(t, func(t *testing.T, connect func() redis.UniversalClient) {
-		thousands(t, connect, time.Minute, 1, true)
 	})
 }
 
