@@ -62,9 +62,9 @@ func TestRotationUnderLoad(t *testing.T) {
 	t.Parallel()
 	const (
 		workers, each = 8, 1250
-		after         = 2 * time.Second // over the vendors' second and a node's half
+		after         = 3 * time.Second // over the vendors' second and a node's half
 		keep          = time.Second
-		pace          = 8 * time.Millisecond
+		pace          = 9 * time.Millisecond
 	)
 	l := newLab(t)
 	real := func(o *Options) { o.Now = time.Now }

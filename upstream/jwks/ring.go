@@ -13,8 +13,9 @@ const (
 	// DefaultAfter is how long a new key is published before it signs: the 29
 	// hours for which Epic keeps a set, and an hour to spare.
 	DefaultAfter = 30 * time.Hour
-	// MinAfter and MaxAfter bound a ring's own time.
+	// MinAfter is the shortest time that a ring may have.
 	MinAfter = time.Second
+	// MaxAfter is the longest time that a ring may have.
 	MaxAfter = 60 * 24 * time.Hour
 	// keepRetired is how long a retired key stays on record.
 	keepRetired = 7 * 24 * time.Hour
