@@ -62,15 +62,18 @@ func slowRead(t *testing.T, c *client) (body *bytes.Buffer, done chan error) {
 	return body, done
 }
 
-// TestDrain stops a gateway while a slow answer is on its way: the answer comes
-// to its end, new connections are refused meanwhile.
+// TestDrain stops a gateway while a slow answer is on its way. Readiness is
+// denied first, and calls are still taken; then new connections are refused;
+// the answer comes to its end.
 func TestDrain(t *testing.T) {
 	bothStores(t, func(t *testing.T, redis *redisServer) {
-		g := startGateway(t, options{redis: redis})
+		g := startGateway(t, options{redis: redis, settings: map[string]any{"drain_delay_seconds": 1}})
 		c := g.newClient(t, "e2e")
 		g.Harbor.Fail(trickle(30))
 		body, done := slowRead(t, c)
 		g.signal(syscall.SIGTERM)
+		within(t, "readiness is denied", func() bool { return c.get("/readyz").StatusCode == http.StatusServiceUnavailable })
+		c.get(somewhere).ok(http.StatusOK)
 		within(t, "the port closes", func() bool {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 			if err == nil {

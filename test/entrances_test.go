@@ -115,7 +115,8 @@ func TestHiddenEntrances(t *testing.T) {
 					require.NotEmpty(t, a.Header.Get("Allow"))
 				}
 				require.Empty(t, a.Header.Get("Server"))
-				require.NotContains(t, strings.ToLower(fmt.Sprint(a.Header, string(a.body))), "tyk")
+				said := strings.ReplaceAll(fmt.Sprint(a.Header, string(a.body)), id, "")
+				require.NotContains(t, strings.ToLower(said), "tyk")
 			})
 		}
 		require.Empty(t, g.Harbor.Calls(), "nothing of all this reached the hospital")

@@ -48,10 +48,11 @@ type gateway struct {
 	over     bool // the test has ended it
 }
 
-// bothStores runs a scenario with the embedded store and with a real Redis.
+// bothStores runs a scenario with the embedded store and with a real Redis, side
+// by side: much of their time is waiting.
 func bothStores(t *testing.T, scenario func(t *testing.T, redis *redisServer)) {
-	t.Run("embedded", func(t *testing.T) { scenario(t, nil) })
-	t.Run("redis", func(t *testing.T) { scenario(t, startRedis(t)) })
+	t.Run("embedded", func(t *testing.T) { t.Parallel(); scenario(t, nil) })
+	t.Run("redis", func(t *testing.T) { t.Parallel(); scenario(t, startRedis(t)) })
 }
 
 // startGateway starts fhirgate and waits until it is ready. At the end of the

@@ -16,8 +16,7 @@ import (
 // let the key live on for 10 s. Both are looked for.
 func TestRevocationHolds(t *testing.T) {
 	bothStores(t, func(t *testing.T, redis *redisServer) {
-		t.Parallel() // most of its time is waiting
-		// Two nodes: Tyk complains of the other one's messages, which we don't use.
+		// Of two nodes, Tyk complains of the other one's messages, which nobody uses.
 		g := startGateway(t, options{redis: redis, grumbles: redis != nil})
 		nodes := []*gateway{g}
 		if redis != nil {

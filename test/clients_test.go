@@ -1,0 +1,86 @@
+package test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+)
+
+// TestRealClients works at a hospital with FHIR clients that others wrote, as
+// they come from npm.
+func TestRealClients(t *testing.T) {
+	installClients(t)
+	for _, name := range []string{"fhirclient", "fhir-kit-client"} {
+		t.Run(name, func(t *testing.T) {
+			g := startGateway(t, options{})
+			c := g.newClient(t, "e2e")
+			want := len(g.Harbor.IDs("Patient"))
+			require.Greater(t, want, 100)
+			calls := len(g.Harbor.Calls())
+
+			saw := gjson.Parse(node(t, name+".mjs", g.url+"/fhir/harbor", c.key))
+			t.Logf("%s: %s", name, saw.Raw)
+			require.EqualValues(t, want, saw.Get("patients").Int(), "each patient once")
+			require.EqualValues(t, (want+29)/30, saw.Get("pages").Int())
+			require.NotEmpty(t, saw.Get("asked").Str)
+			require.Equal(t, saw.Get("asked").Str, saw.Get("read").Str)
+			require.Equal(t, "After", saw.Get("family").Str)
+			require.Equal(t, "2", saw.Get("version").Str)
+			require.JSONEq(t, `{"status": 404, "resourceType": "OperationOutcome", "code": "not-found"}`, saw.Get("refusal").Raw)
+
+			require.Len(t, g.Harbor.IDs("Patient"), want+1)
+			stored, found := g.Harbor.Resource("Patient", saw.Get("created").Str)
+			require.True(t, found, "the hospital has the new patient")
+			require.Equal(t, "After", gjson.GetBytes(stored, "name.0.family").Str)
+			require.Equal(t, "from-"+name, gjson.GetBytes(stored, "identifier.0.value").Str)
+
+			conditions := 0
+			for _, call := range g.Harbor.Calls()[calls:] {
+				if call.Header.Get("If-Match") == `W/"1"` {
+					conditions++
+				}
+			}
+			require.Equal(t, 1, conditions, "the update was a conditional one")
+		})
+	}
+}
+
+// installClients installs the packages of the folder clients, in the versions
+// of its lock file, unless they are there.
+func installClients(t *testing.T) {
+	t.Helper()
+	_, err := os.Stat(filepath.Join(clients(), "node_modules"))
+	if err == nil {
+		return
+	}
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	npm := exec.Command("npm", "ci")
+	npm.Dir = clients()
+	out, err := npm.CombinedOutput()
+	require.NoError(t, err, "npm ci: %s", out)
+}
+
+// clients is the folder of the Node scripts.
+func clients() string { return filepath.Join(root, "test", "clients") }
+
+// node runs a script of the folder clients and returns what it printed.
+func node(t *testing.T, script string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", append([]string{script}, args...)...)
+	cmd.Dir = clients()
+	out, err := cmd.Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		require.FailNow(t, script+" failed", "%s", failed.Stderr)
+	}
+	require.NoError(t, err)
+	require.True(t, gjson.ValidBytes(out), "%s", out)
+	return strings.TrimSpace(string(out))
+}
