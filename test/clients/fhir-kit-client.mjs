@@ -8,16 +8,16 @@ const [baseUrl, bearerToken] = process.argv.slice(2);
 const client = new Client({ baseUrl, bearerToken });
 const resourceType = 'Patient';
 
-const found = new Set();
+const found = [];
 let pages = 0;
 let bundle = await client.search({ resourceType, searchParams: { _count: 30 } });
 while (bundle) {
   pages++;
-  for (const { resource } of bundle.entry ?? []) found.add(resource.id);
+  for (const { resource } of bundle.entry ?? []) found.push(resource.id);
   bundle = await client.nextPage({ bundle });
 }
 
-const first = [...found][0];
+const first = found[0];
 const read = await client.read({ resourceType, id: first });
 
 const created = await client.create({ resourceType, body: newPatient('fhir-kit-client') });
@@ -34,6 +34,6 @@ try {
 }
 
 console.log(JSON.stringify({
-  patients: found.size, pages, asked: first, read: read.id,
+  patients: found.length, distinct: new Set(found).size, pages, asked: first, read: read.id,
   created: id, family: updated.name[0].family, version: updated.meta.versionId, refusal,
 }));

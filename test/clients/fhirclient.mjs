@@ -7,14 +7,14 @@ import { newPatient, renamed } from './patient.mjs';
 const [base, key] = process.argv.slice(2);
 const client = smart({ headers: {} }, {}, {}).client({ serverUrl: base, tokenResponse: { access_token: key } });
 
-const found = new Set();
+const found = [];
 let pages = 0;
 for await (const page of client.pages('Patient?_count=30')) {
   pages++;
-  for (const { resource } of page.entry ?? []) found.add(resource.id);
+  for (const { resource } of page.entry ?? []) found.push(resource.id);
 }
 
-const first = [...found][0];
+const first = found[0];
 const read = await client.request(`Patient/${first}`);
 
 const created = await client.create(newPatient('fhirclient'));
@@ -32,6 +32,6 @@ try {
 }
 
 console.log(JSON.stringify({
-  patients: found.size, pages, asked: first, read: read.id,
+  patients: found.length, distinct: new Set(found).size, pages, asked: first, read: read.id,
   created: created.id, family: updated.name[0].family, version: updated.meta.versionId, refusal,
 }));
