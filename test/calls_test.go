@@ -19,10 +19,9 @@ const fhirJSON = "application/fhir+json"
 // client calls a gateway with one key.
 type client struct {
 	*gateway
-	t      *testing.T
-	key    string
-	keyID  string
-	header http.Header
+	t     *testing.T
+	key   string
+	keyID string
 }
 
 // cli runs a command of fhirgate for this gateway and returns what it printed.

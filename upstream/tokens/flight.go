@@ -57,6 +57,7 @@ func (c *Cache) obtain(ctx context.Context, e *entry, j job) (*held, error) {
 	for pause := pollFirst; time.Now().Before(patience); {
 		state, err := c.acquire(ctx, claim)
 		if ctx.Err() != nil {
+			c.giveUp(ctx, claim) // Redis may have granted the lock to a caller that no longer listened
 			return nil, ctx.Err()
 		}
 		if err != nil {
