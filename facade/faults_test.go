@@ -2,9 +2,18 @@ package facade
 
 import (
 	"bytes"
+	"compress/gzip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -14,6 +23,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fhirgate/routes"
 	"fhirgate/sandbox"
 )
 
@@ -65,7 +75,7 @@ func TestFaultsBeforeTheAnswer(t *testing.T) {
 	// How often a read is tried where that may help; else once.
 	repeated := map[string]int{
 		"resets before": 3, "HTML 503": 3, "HTML 504": 3, "503, outcome": 3, "429, zero": 3, "429, in the past": 3,
-		"switching protocols": 1, "401": 2, "401 with an outcome": 2,
+		"redirect loop": 6, "401": 2, "401 with an outcome": 2,
 	}
 	var table []string
 	outcome := `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"lock-error","diagnostics":"see BASE/Patient/7"}]}`
@@ -93,6 +103,9 @@ func TestFaultsBeforeTheAnswer(t *testing.T) {
 		"nothing with 200":           {answering(200, "", "Content-Type", fhirJSON), 502, "structure", ""},
 		"a coding nobody asked for":  {answering(200, "\x0b\x02\x80{}\x03", "Content-Type", fhirJSON, "Content-Encoding", "br"), 502, "structure", ""},
 		"broken gzip":                {answering(200, "\x1f\x8bcanary", "Content-Type", fhirJSON, "Content-Encoding", "gzip"), 502, "transient", ""},
+		"gzip bomb":                  {gzipBomb(), 502, "structure", ""},
+		"endless body":               {endless(), 502, "structure", ""},
+		"redirect loop":              {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }), 502, "security", ""},
 		"redirect":                   {answering(302, "", "Location", "https://elsewhere.example/fhir/Patient/1", "Etag", `W/"1"`), 502, "security", ""},
 		"switching protocols":        {answering(101, "", "Upgrade", "canary", "Connection", "Upgrade"), 502, "structure", ""},
 		"status 999":                 {answering(999, "canary"), 502, "structure", ""},
@@ -144,11 +157,96 @@ func TestFaultsBeforeTheAnswer(t *testing.T) {
 	b.t = t
 	require.NotContains(t, b.log.String(), "canary")
 
+	table = append(table, b.unreachable()...)
+
 	b.harborAnswers(sandbox.ResetBefore())
 	b.hospitals.Harbor.ResetCalls()
 	require.Equal(t, 502, b.call("POST", "/fhir/harbor/Patient", `{"resourceType":"Patient"}`).StatusCode)
 	require.Equal(t, 1, b.hospitalCalls(), "a create must never be sent twice")
 	writtenDown(t, table)
+}
+
+// unreachable reads from hospitals to which no connection comes about, and
+// returns their rows of the table. Harbor is itself again afterwards.
+func (b *bench) unreachable() []string {
+	b.t.Helper()
+	expired := httptest.NewUnstartedServer(answering(200, "{}"))
+	certificate, roots := selfSigned(b.t, time.Now().Add(-time.Hour), "127.0.0.1")
+	expired.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	expired.StartTLS()
+	defer expired.Close()
+	foreign := httptest.NewUnstartedServer(answering(200, "{}"))
+	other, otherRoots := selfSigned(b.t, time.Now().Add(time.Hour), "other.example")
+	foreign.TLS = &tls.Config{Certificates: []tls.Certificate{other}}
+	foreign.StartTLS()
+	defer foreign.Close()
+	unknown := httptest.NewTLSServer(answering(200, "{}"))
+	defer unknown.Close()
+
+	harbor := b.routes[slices.IndexFunc(b.routes, func(r *routes.Route) bool { return r.ID == "harbor" })]
+	before := harbor.Upstream
+	defer func() { harbor.Upstream = before; b.trust = nil; b.configure() }()
+	var rows []string
+	for name, tc := range map[string]struct {
+		base  string
+		trust *x509.CertPool
+	}{
+		"connection refused":  {"http://127.0.0.1:1/fhir", nil},
+		"name not found":      {"http://hospital.invalid/fhir", nil},
+		"expired certificate": {expired.URL + "/fhir", roots},
+		"wrong host name":     {foreign.URL + "/fhir", otherRoots},
+		"unknown authority":   {unknown.URL + "/fhir", nil},
+	} {
+		b.trust = tc.trust
+		harbor.Upstream = routes.Upstream{BaseURL: tc.base}
+		b.configure()
+		a := b.call("GET", "/fhir/harbor/Patient/100001", "")
+		require.Equal(b.t, 502, a.StatusCode, "%s: %s", name, a.body)
+		code, _ := a.outcome(b.t)
+		require.Equal(b.t, "transient", code, name)
+		rows = append(rows, fmt.Sprintf("| %s | 502 `transient` | – | 0 |", name))
+	}
+	return rows
+}
+
+// selfSigned returns a certificate for a host that is its own authority.
+func selfSigned(t *testing.T, until time.Time, host string) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: until.Add(-48 * time.Hour), NotAfter: until,
+		IsCA: true, BasicConstraintsValid: true, DNSNames: []string{host},
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		template.DNSNames, template.IPAddresses = nil, []net.IP{ip}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	parsed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
+
+// gzipBomb answers 64 MiB that come as 64 KiB.
+func gzipBomb() http.Handler {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = w.Write(make([]byte, 64<<20))
+	_ = w.Close()
+	return answering(200, packed.String(), "Content-Type", fhirJSON, "Content-Encoding", "gzip")
+}
+
+// endless answers white space until nobody listens.
+func endless() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", fhirJSON)
+		for r.Context().Err() == nil {
+			_, _ = w.Write(bytes.Repeat([]byte(" "), 64<<10))
+		}
+	})
 }
 
 // faultsFile is the table of faults as people read it.
