@@ -52,8 +52,10 @@ func TestNoLocatorShowsAHospital(t *testing.T) {
 // startsOf returns the searches from which everything at a hospital is reached.
 func startsOf(h *sandbox.Hospital) []string {
 	if h.Vendor() == "hapi" {
-		starts := []string{"_history?_count=100", "Patient/_history", "Appointment/_history?_count=5", "Patient/100000/_history", "Patient/100000/$everything?_count=7",
-			"Appointment?_count=10&_include=Appointment:actor&_include=Appointment:patient", "Patient?_summary=count"}
+		starts := []string{
+			"_history?_count=100", "Patient/_history", "Appointment/_history?_count=5", "Patient/100000/_history", "Patient/100000/$everything?_count=7",
+			"Appointment?_count=10&_include=Appointment:actor&_include=Appointment:patient", "Patient?_summary=count",
+		}
 		for _, typ := range []string{"Patient", "Appointment", "Encounter", "Observation", "DocumentReference", "Practitioner", "Location", "Organization"} {
 			starts = append(starts, typ+"?_count=30")
 		}
