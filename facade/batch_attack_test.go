@@ -77,8 +77,7 @@ func TestBatchEntriesThatArePlayedWith(t *testing.T) {
 			require.Len(t, entries, 2)
 			require.True(t, strings.HasPrefix(entries[0].Get("response.status").Str, "200"))
 			require.Equal(t, tc.want, entries[1].Get("response.status").Str[:3], "%s", entries[1].Raw)
-			calls := b.hospitals.Harbor.Calls()
-			sent := calls[len(calls)-1].Body
+			sent := b.lastBody()
 			require.NoError(t, uniqueKeys(sent), "%s", sent)
 			if tc.want != "200" {
 				require.Len(t, gjson.GetBytes(sent, "entry").Array(), 1, "%s", sent)
@@ -93,8 +92,7 @@ func TestConditionsOfEntriesAreMapped(t *testing.T) {
 		b.resetCalls()
 		a := b.call("POST", "/fhir/harbor", b.fill(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"POST","url":"Patient","`+key+`":"?general-practitioner=GATEWAY/fhir/harbor/Practitioner/1"},"resource":{"resourceType":"Patient"}}]}`))
 		require.Equal(t, 200, a.StatusCode)
-		calls := b.hospitals.Harbor.Calls()
-		sent := calls[len(calls)-1].Body
+		sent := b.lastBody()
 		require.NotContains(t, string(sent), b.server.URL)
 		require.NoError(t, uniqueKeys(sent), "%s", sent)
 	}
@@ -116,8 +114,7 @@ request:
 	a := b.call("POST", "/fhir/harbor", `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation?status=final"}},{"request":{"method":"GET","url":"Observation?patient=100001"}}]}`)
 	require.Equal(t, 200, a.StatusCode, "%s", a.body)
 	require.Equal(t, "400", gjson.GetBytes(a.body, "entry.0.response.status").Str[:3])
-	calls := b.hospitals.Harbor.Calls()
-	require.Equal(t, "Observation?patient=100001&_count=5", gjson.GetBytes(calls[len(calls)-1].Body, "entry.0.request.url").Str)
+	require.Equal(t, "Observation?patient=100001&_count=5", gjson.GetBytes(b.lastBody(), "entry.0.request.url").Str)
 }
 
 func TestBatchesAreBounded(t *testing.T) {

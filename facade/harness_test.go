@@ -248,3 +248,16 @@ func (b *bench) call(method, target, body string, header ...string) answer {
 	a.body, a.err = io.ReadAll(resp.Body)
 	return a
 }
+
+// lastBody returns the body of the last call that arrived at harbor. The
+// simulator notes it when it has answered, which may be a moment after we were.
+func (b *bench) lastBody() []byte {
+	b.t.Helper()
+	var body []byte
+	require.Eventually(b.t, func() bool {
+		calls := b.hospitals.Harbor.Calls()
+		body = calls[len(calls)-1].Body
+		return len(body) > 0
+	}, 5*time.Second, time.Millisecond)
+	return body
+}

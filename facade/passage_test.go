@@ -239,8 +239,7 @@ func TestABatchTakesEveryEntryThroughTheStages(t *testing.T) {
 	require.Equal(t, []string{"200", "403", "200", "422", "400", "403", "201"}, statuses)
 	require.True(t, strings.HasPrefix(gjson.GetBytes(a.body, "entry.6.response.location").Str, b.server.URL+"/fhir/harbor/Patient/"))
 	require.Equal(t, []int{1, 6}, b.limiter.costs, "each entry counts")
-	calls := b.hospitals.Harbor.Calls()
-	sent := calls[len(calls)-1].Body
+	sent := b.lastBody()
 	require.Equal(t, int64(3), gjson.GetBytes(sent, "entry.#").Int(), "refused entries are not sent")
 	require.NotContains(t, string(sent), b.server.URL)
 
