@@ -125,7 +125,7 @@ func TestHiddenEntrances(t *testing.T) {
 }
 
 // TestPlainRefusals are net/http's own: they come before any handler and are
-// text, as docs/request.md says.
+// text, as docs/troubleshooting.md says.
 func TestPlainRefusals(t *testing.T) {
 	g := startGateway(t, options{})
 	c := g.newClient(t, "e2e")
