@@ -31,7 +31,7 @@ run: build ## build, then serve three simulated hospitals
 
 .PHONY: test
 test: build ## run all tests
-	$(GOTEST) ./...
+	FHIRGATE_BIN=$(CURDIR)/bin/fhirgate $(GOTEST) ./...
 
 BENCH_SECONDS ?= 4
 BENCH_ROUNDS  ?= 5
@@ -41,6 +41,7 @@ bench: build ## measure beside Tyk, nginx and others (BENCH_SECONDS, BENCH_ROUND
 	$(GOBUILD) -ldflags "-s -w" -o bin/bench-tyk ./bench/tyk
 	go build -o bin/bench ./bench
 	bin/bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) $(BENCH)
+	go test -run '^$$' -bench . -count 3 ./transforms/links ./upstream
 
 .PHONY: profile
 profile: build ## write CPU and allocation profiles of the benchmark's calls to bin/profiles

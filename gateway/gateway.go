@@ -235,13 +235,19 @@ func (s *server) start(ctx context.Context) error {
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		s.log.Warn("the admin API can be reached from other machines: its secret is all that guards the keys", "admin_listen", settings.AdminListen)
 	}
+	nodeSecret, err := sharedNodeSecret(ctx, s.store.Client())
+	if err != nil {
+		return err
+	}
 	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }, rings: s.shared.rings}
 	if s.engine, err = engine.Start(ctx, engine.Options{
 		Config:   s.config,
 		Handlers: engine.Handlers{FHIR: s.facade, Root: root, Refuse: refuse},
 		Policies: s.files.tykPolicies(),
 		Chain:    s.options.Chain,
-		Log:      s.log,
+
+		NodeSecret: nodeSecret,
+		Log:        s.log,
 	}); err != nil {
 		return err
 	}

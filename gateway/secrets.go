@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/redis/go-redis/v9"
 
 	"fhirgate/facade"
 	"fhirgate/internal/envelope"
@@ -101,4 +103,16 @@ func makeFile(path string, content func() ([]byte, error)) ([]byte, error) {
 		}
 	}
 	return os.ReadFile(path)
+}
+
+const nodeSecretName = "fhirgate:node-secret"
+
+// sharedNodeSecret returns the secret with which Tyk's nodes sign what they tell
+// one another through Redis. The first node makes it; it guards against nobody
+// who can read that Redis.
+func sharedNodeSecret(ctx context.Context, client redis.UniversalClient) (string, error) {
+	if err := client.SetNX(ctx, nodeSecretName, rand.Text(), 0).Err(); err != nil {
+		return "", fmt.Errorf("the secret that nodes share: %w", err)
+	}
+	return client.Get(ctx, nodeSecretName).Result()
 }

@@ -17,10 +17,10 @@ import (
 func TestRevocationHolds(t *testing.T) {
 	bothStores(t, func(t *testing.T, redis *redisServer) {
 		// Of two nodes, Tyk complains of the other one's messages, which nobody uses.
-		g := startGateway(t, options{redis: redis, grumbles: redis != nil})
+		g := startGateway(t, options{redis: redis})
 		nodes := []*gateway{g}
 		if redis != nil {
-			nodes = append(nodes, startGateway(t, options{redis: redis, hospitals: g.Hospitals, grumbles: true}))
+			nodes = append(nodes, startGateway(t, options{redis: redis, hospitals: g.Hospitals}))
 		}
 		for _, node := range nodes {
 			node.writePlan("counted", 50_000, 10_000_000)

@@ -34,7 +34,10 @@ type Options struct {
 	Handlers Handlers
 	Policies map[string]json.RawMessage // see SetPolicies
 	Chain    Chain                      // default ChainPost
-	Log      *slog.Logger               // default slog.Default()
+	// NodeSecret signs what Tyk's nodes tell one another through Redis. All nodes
+	// must have the same; default: one of this node's own.
+	NodeSecret string
+	Log        *slog.Logger // default slog.Default()
 }
 
 // Engine is a running Tyk and the public server in front of it.
@@ -70,6 +73,9 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 	}
 	if o.DataDir == "" {
 		o.DataDir = o.Config.Settings.DataDir
+	}
+	if o.NodeSecret == "" {
+		o.NodeSecret = randomHex()
 	}
 	if o.Handlers.Refuse == nil {
 		o.Handlers.Refuse = refuse
@@ -130,7 +136,7 @@ func (e *Engine) serve(ctx context.Context, o *Options, listener net.Listener) e
 
 	secret := randomHex() + randomHex()
 	e.control = newControl(e.workspace.socketPath(controlPort), secret)
-	tyk, err := startTyk(o.Config, e.workspace, secret, o.Log)
+	tyk, err := startTyk(o.Config, e.workspace, secret, o.NodeSecret, o.Log)
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,10 @@ const startTimeout = 30 * time.Second
 
 // derivedConfig is the configuration that Tyk is started with: the one of
 // tyk.conf, and what the engine owns.
-func derivedConfig(c *Config, w *workspace, secret string) tyk.Config {
+func derivedConfig(c *Config, w *workspace, secret, nodeSecret string) tyk.Config {
 	d := c.tyk
 	d.ListenAddress, d.ListenPort, d.ControlAPIPort = tykHost, dataPort, controlPort
-	d.Secret, d.NodeSecret = secret, randomHex()
+	d.Secret, d.NodeSecret = secret, nodeSecret
 	d.AppPath = w.path("apis")
 	d.TemplatePath = w.path("templates")
 	d.Policies.PolicySource, d.Policies.PolicyPath = "file", w.path("policies")
@@ -54,8 +54,8 @@ type tykProcess struct {
 const confName = "tyk.conf"
 
 // startTyk starts Tyk in a goroutine. handler must be called next.
-func startTyk(c *Config, w *workspace, secret string, log *slog.Logger) (*tykProcess, error) {
-	if err := w.writeJSON(confName, derivedConfig(c, w, secret)); err != nil {
+func startTyk(c *Config, w *workspace, secret, nodeSecret string, log *slog.Logger) (*tykProcess, error) {
+	if err := w.writeJSON(confName, derivedConfig(c, w, secret, nodeSecret)); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p := &tykProcess{ended: make(chan struct{}), conf: w.path(confName)}
