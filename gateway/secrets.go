@@ -105,7 +105,7 @@ func makeFile(path string, content func() ([]byte, error)) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-const nodeSecretName = "fhirgate:node-secret"
+const nodeSecretName = "fhirgate:node-secret" //nolint:gosec // where it is, not what it is
 
 // sharedNodeSecret returns the secret with which Tyk's nodes sign what they tell
 // one another through Redis. The first node makes it; it guards against nobody
