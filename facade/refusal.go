@@ -9,6 +9,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/links"
+	"fhirgate/upstream"
 )
 
 // presentRefusal passes a hospital's error on: its own OperationOutcome when it
@@ -63,24 +64,17 @@ func refusalOf(status int, c *call) *fhir.Error {
 	return fhir.NewError(status, fhir.IssueProcessing, said+" and did not say why in a form that FHIR knows")
 }
 
-const (
-	// defaultRetryAfter is told where the hospital did not say when to come back.
-	defaultRetryAfter = 30 * time.Second
-	// maxRetryAfter is told where it asks for more.
-	maxRetryAfter = 24 * time.Hour
-)
+// defaultRetryAfter is told where the hospital did not say when to come back.
+const defaultRetryAfter = 30 * time.Second
 
 // retryAfter returns the wait that the hospital's Retry-After asks for
 // (RFC 9110 section 10.2.3: seconds or a date), or a default.
 func retryAfter(c *call) time.Duration {
-	value := c.answer.Header.Get("Retry-After")
-	wait := defaultRetryAfter
-	if seconds, err := strconv.ParseUint(value, 10, 62); err == nil {
-		wait = time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
-	} else if date, err := http.ParseTime(value); err == nil {
-		wait = date.Sub(c.began)
+	wait, told := upstream.RetryAfter(c.answer.Header, c.began)
+	if !told {
+		wait = defaultRetryAfter
 	}
-	return min(max(wait, time.Second), maxRetryAfter)
+	return max(wait, time.Second)
 }
 
 // presentRefusedBatch answers a batch of which nothing went to the hospital.

@@ -73,10 +73,10 @@ func (h *Hospital) ready(s *Snapshot) error {
 		if i == 0 {
 			h.base = parsed
 		}
-		h.hosts[hostPort(parsed)] = true
+		h.hosts[upstream.Authority(parsed)] = true
 	}
 	for _, host := range route.Upstream.LinkHosts {
-		h.hosts[hostPort(&url.URL{Scheme: h.base.Scheme, Host: host})] = true
+		h.hosts[upstream.Authority(&url.URL{Scheme: h.base.Scheme, Host: host})] = true
 	}
 	return s.settle(h, append([]string{h.public}, h.bases...)...)
 }
@@ -88,7 +88,7 @@ func (h *Hospital) mayReach(u *url.URL) bool {
 	if u.User != nil || (u.Scheme != "https" && (u.Scheme != "http" || h.base.Scheme == "https")) {
 		return false
 	}
-	return h.hosts[hostPort(u)]
+	return h.hosts[upstream.Authority(u)]
 }
 
 // place is an address below which the resources of one hospital lie, or those
@@ -151,19 +151,6 @@ func loosePath(u *url.URL) string {
 	return strings.TrimSuffix(path.Clean("/"+u.Path), "/")
 }
 
-// hostPort returns u's host in lower case with its port, also when that is the
-// scheme's default.
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "443"
-		if strings.EqualFold(u.Scheme, "http") {
-			port = "80"
-		}
-	}
-	return strings.ToLower(u.Hostname()) + ":" + port
-}
-
 // below returns what follows base in locator, without a leading slash, when
 // locator lies at or below base. Scheme and host compare without regard to case
 // and default ports, as RFC 3986 section 6.2 has it; the path exactly.
@@ -173,7 +160,7 @@ func below(base, locator string) (rest string, ok bool) {
 		return "", false
 	}
 	u, err := url.Parse(locator)
-	if err != nil || !strings.EqualFold(u.Scheme, b.Scheme) || hostPort(u) != hostPort(b) || u.User != nil {
+	if err != nil || !strings.EqualFold(u.Scheme, b.Scheme) || upstream.Authority(u) != upstream.Authority(b) || u.User != nil {
 		return "", false
 	}
 	path := u.EscapedPath()

@@ -230,7 +230,7 @@ func (c *Client) send(r *http.Request, authorization string) (*http.Response, er
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
-	if s, ok := c.login.(requestSigner); ok && authority(r.URL) == authority(c.redirects.base) {
+	if s, ok := c.login.(requestSigner); ok && Authority(r.URL) == Authority(c.redirects.base) {
 		if err := s.sign(r); err != nil {
 			release()
 			return nil, err

@@ -20,7 +20,7 @@ type redirects struct {
 func newRedirects(base *url.URL, hosts []string) redirects {
 	r := redirects{base: base, hosts: make(map[string]bool, len(hosts))}
 	for _, host := range hosts {
-		r.hosts[authority(&url.URL{Scheme: base.Scheme, Host: host})] = true
+		r.hosts[Authority(&url.URL{Scheme: base.Scheme, Host: host})] = true
 	}
 	return r
 }
@@ -44,13 +44,13 @@ func (d redirects) next(r *http.Request, resp *http.Response) (*http.Request, er
 	if err != nil || resp.Header.Get("Location") == "" {
 		return nil, refusedRedirect("the hospital redirects to something that is not a URL")
 	}
-	own := authority(target) == authority(d.base)
+	own := Authority(target) == Authority(d.base)
 	switch {
 	case target.User != nil || (target.Scheme != "https" && target.Scheme != "http"):
 		return nil, refusedRedirect("the hospital redirects to something that is not plain http or https")
 	case target.Scheme == "http" && d.base.Scheme == "https":
 		return nil, refusedRedirect("the hospital redirects from https to http")
-	case !own && !d.hosts[authority(target)]:
+	case !own && !d.hosts[Authority(target)]:
 		return nil, refusedRedirect("the hospital redirects to a host that its route does not allow (upstream.redirect_hosts)")
 	}
 	next := r.Clone(r.Context())
@@ -65,9 +65,9 @@ func refusedRedirect(text string) error {
 	return fhir.NewError(http.StatusBadGateway, fhir.IssueSecurity, text)
 }
 
-// authority returns u's host in lower case with its port, also when that is the
+// Authority returns u's host in lower case with its port, also when that is the
 // scheme's default.
-func authority(u *url.URL) string {
+func Authority(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = "443"

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -161,7 +160,7 @@ func safeToRepeat(resp *http.Response, err error) bool {
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return true
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		wait, told := retryAfter(resp.Header)
+		wait, told := RetryAfter(resp.Header, time.Now())
 		return told && wait <= longestRetryWait || !told && resp.StatusCode == http.StatusServiceUnavailable
 	}
 	return false
@@ -217,23 +216,11 @@ func (a *abandoned) Unwrap() error { return a.error }
 // delay.
 func askedDelay(exec failsafe.ExecutionAttempt[*http.Response]) time.Duration {
 	if resp := exec.LastResult(); resp != nil {
-		if wait, told := retryAfter(resp.Header); told {
+		if wait, told := RetryAfter(resp.Header, time.Now()); told {
 			return wait
 		}
 	}
 	return -1
-}
-
-// retryAfter reads Retry-After (RFC 9110 section 10.2.3: seconds, or a date).
-func retryAfter(header http.Header) (time.Duration, bool) {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
-		return time.Duration(seconds) * time.Second, true
-	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(time.Until(date), 0), true
-	}
-	return 0, false
 }
 
 // discard gives the connection of an answer that nobody wants back to the pool.
