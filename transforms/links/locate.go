@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"fhirgate/internal/jsontext"
 )
 
 // relativeMark is the fragment of an attachment URL that was relative before
@@ -28,7 +30,7 @@ func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (ba
 	case useRelation:
 		s.relation = append(s.relation[:0], buf[start:end]...)
 		if escaped {
-			s.relation = unescape(s.relation[:0], buf[start:end])
+			s.relation = jsontext.Unescape(s.relation[:0], buf[start:end])
 		}
 		s.relationAt = s.depth
 		if s.held.active && s.held.depth == s.depth {
@@ -57,7 +59,7 @@ func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (ba
 // resourceType learns the type of the innermost object.
 func (s *machine) resourceType(raw []byte, escaped bool) (back int, err error) {
 	if escaped {
-		s.scratch = unescape(s.scratch[:0], raw)
+		s.scratch = jsontext.Unescape(s.scratch[:0], raw)
 		raw = s.scratch
 	}
 	if s.depth == 1 {
@@ -101,7 +103,7 @@ func (s *machine) link(buf []byte, h heldLink, relation string) error {
 	if to == url {
 		return nil
 	}
-	to = quote(to)
+	to = jsontext.Quote(to)
 	for d := h.depth + 1; d <= s.depth; d++ {
 		// Opened while the link was held: this change comes before them.
 		s.stack[d].edits++
@@ -123,7 +125,7 @@ func (s *machine) locator(kind Kind, buf []byte, start, end int, escaped bool) e
 		// From here the locator is no longer what stands in the buffer.
 		resolved := slices.Concat([]byte(s.origin), url)
 		if p, n := s.match(resolved); p != nil {
-			return s.replace(buf, start, end, p.to+quote(string(resolved[n:])), nil, "")
+			return s.replace(buf, start, end, p.to+jsontext.Quote(string(resolved[n:])), nil, "")
 		}
 		return s.other(kind, buf, start, end, string(resolved))
 	case formRelative:
@@ -153,7 +155,7 @@ func (s *machine) absolute(kind Kind, buf []byte, start, end int, escaped bool, 
 	}
 	if kind == KindAttachment && s.m.Base == "" && bytes.HasSuffix(url[n:], []byte(relativeMark)) {
 		relative := bytes.TrimPrefix(url[n:len(url)-len(relativeMark)], []byte("/"))
-		return s.replace(buf, start, end, quote(string(relative)), nil, "")
+		return s.replace(buf, start, end, jsontext.Quote(string(relative)), nil, "")
 	}
 	tail := start + n
 	if escaped {
@@ -172,7 +174,7 @@ func (s *machine) other(kind Kind, buf []byte, start, end int, url string) error
 		return s.refuse(buf, start, err)
 	}
 	if to != url {
-		return s.replace(buf, start, end, quote(to), nil, "")
+		return s.replace(buf, start, end, jsontext.Quote(to), nil, "")
 	}
 	return nil
 }
@@ -182,7 +184,7 @@ func (s *machine) content(raw []byte, escaped bool) []byte {
 	if !escaped {
 		return raw
 	}
-	s.scratch = unescape(s.scratch[:0], raw)
+	s.scratch = jsontext.Unescape(s.scratch[:0], raw)
 	return s.scratch
 }
 
@@ -190,7 +192,7 @@ func (s *machine) content(raw []byte, escaped bool) []byte {
 // of its text.
 func rawLength(raw []byte, n int) (i int) {
 	for ; n > 0; n-- {
-		_, i = decode(raw, i)
+		_, i = jsontext.Decode(raw, i)
 	}
 	return i
 }

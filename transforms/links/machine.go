@@ -3,6 +3,8 @@ package links
 import (
 	"slices"
 	"sync"
+
+	"fhirgate/internal/jsontext"
 )
 
 // mode is what the machine expects next.
@@ -70,7 +72,7 @@ func newMachine(m *Map) (*machine, error) {
 	s.name.end, s.name.size, s.rootType.size = 0, 0, 0
 	s.last, s.edits, s.frozen = 0, 0, 0
 	if m.Base != s.joinOf {
-		s.joinOf, s.join = m.Base, quote(m.Base)+"/"
+		s.joinOf, s.join = m.Base, jsontext.Quote(m.Base)+"/"
 	}
 	s.held.active, s.relationAt = false, 0
 	if err := s.compile(m.Prefixes); err != nil {
@@ -111,7 +113,7 @@ func (s *machine) advance(buf []byte, n int) {
 // classify looks a member's name up.
 func (s *machine) classify(raw []byte, escaped bool) key {
 	if escaped {
-		s.scratch = unescape(s.scratch[:0], raw)
+		s.scratch = jsontext.Unescape(s.scratch[:0], raw)
 		raw = s.scratch
 	}
 	return lookup(raw)

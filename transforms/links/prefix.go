@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"fhirgate/internal/jsontext"
 )
 
 // errPrefix refuses a Prefix; it never names it.
@@ -40,7 +42,7 @@ func (s *machine) compile(list []Prefix) error {
 			s.origin = from[:len(from)-len(path)]
 		}
 		s.longest = max(s.longest, len(from))
-		c := prefix{from, quote(strings.TrimRight(p.To, "/")), secure, withoutPort(host, secure), path}
+		c := prefix{from, jsontext.Quote(strings.TrimRight(p.To, "/")), secure, withoutPort(host, secure), path}
 		at := 0
 		for at < len(s.prefixes) && len(s.prefixes[at].path) >= len(path) {
 			at++

@@ -1,5 +1,7 @@
 package links
 
+import "fhirgate/internal/jsontext"
+
 // run reads buf from s.pos as far as its bytes suffice.
 func (s *machine) run(buf []byte) error {
 	i, mode, k := s.pos, s.mode, s.key
@@ -9,7 +11,7 @@ func (s *machine) run(buf []byte) error {
 	for i < len(buf) {
 		c := buf[i]
 		if c <= ' ' && mode < inString {
-			j := space(buf, i)
+			j := jsontext.Space(buf, i)
 			if j == i {
 				return s.fail(buf, i, mode, errUnexpected)
 			}
@@ -46,14 +48,14 @@ func (s *machine) run(buf []byte) error {
 			if c != '"' {
 				return s.fail(buf, i, mode, errUnexpected)
 			}
-			end, escaped := plain(buf, i+1), false
+			end, escaped := jsontext.Plain(buf, i+1), false
 			if end == len(buf) || buf[end] != '"' {
-				var how ending
-				end, how, escaped = scan(buf, end)
-				if how == open && len(buf)-i <= maxToken {
+				var how jsontext.Ending
+				end, how, escaped = jsontext.Scan(buf, end)
+				if how == jsontext.Open && len(buf)-i <= maxToken {
 					return s.pause(i, mode, k)
 				}
-				if how != closed {
+				if how != jsontext.Closed {
 					return s.failString(buf, i, end, mode, how)
 				}
 			}
@@ -121,7 +123,7 @@ func (s *machine) run(buf []byte) error {
 				}
 				// Most strings: the common end is looked for here and now.
 				mode = inString
-				if i = plain(buf, i+1); i < len(buf) && buf[i] == '"' {
+				if i = jsontext.Plain(buf, i+1); i < len(buf) && buf[i] == '"' {
 					mode = atNext
 					i++
 				}
@@ -140,28 +142,28 @@ func (s *machine) run(buf []byte) error {
 			}
 
 		case inString:
-			end, how, _ := scan(buf, i)
+			end, how, _ := jsontext.Scan(buf, i)
 			switch how {
-			case closed:
+			case jsontext.Closed:
 				i = end + 1
 				mode = atNext
-			case open:
+			case jsontext.Open:
 				return s.pause(end, mode, k)
 			default:
 				return s.failString(buf, i, end, mode, how)
 			}
 
 		case inText:
-			end, how, _ := scan(buf, i)
-			if how != closed && how != open {
+			end, how, _ := jsontext.Scan(buf, i)
+			if how != jsontext.Closed && how != jsontext.Open {
 				return s.failString(buf, i, end, mode, how)
 			}
 			s.pos = i
-			next, err := s.text(buf, i, end, how == closed)
+			next, err := s.text(buf, i, end, how == jsontext.Closed)
 			if err != nil {
 				return err
 			}
-			if how == open {
+			if how == jsontext.Open {
 				return s.pause(next, mode, k)
 			}
 			i = next + 1
@@ -180,15 +182,15 @@ func (s *machine) special(kind Kind, buf []byte, i int) (next int, m mode, err e
 	if kind == useText {
 		return i + 1, inText, nil
 	}
-	end, how, escaped := scan(buf, i+1)
+	end, how, escaped := jsontext.Scan(buf, i+1)
 	switch {
-	case how == badControl || how == badEscape:
+	case how == jsontext.BadControl || how == jsontext.BadEscape:
 		return 0, 0, s.failString(buf, i, end, atValue, how)
 	case end-i > maxToken && isData(buf[i+1:]):
 		return i + 1, inString, nil
 	case end-i > maxToken:
 		return 0, 0, s.fail(buf, i, atValue, ErrTooLong)
-	case how == open:
+	case how == jsontext.Open:
 		return i, atValue, nil
 	}
 	s.pos = i
@@ -211,7 +213,7 @@ func (s *machine) scalar(buf []byte, i int, m mode) (next int, err error) {
 		}
 		return i + n, nil
 	case c == '-' || c-'0' < 10:
-		end, ok := number(buf, i)
+		end, ok := jsontext.Number(buf, i)
 		switch {
 		case end-i > maxToken:
 			return i, s.fail(buf, i, m, ErrTooLong)
@@ -262,11 +264,11 @@ func (s *machine) fail(buf []byte, i int, m mode, err error) error {
 }
 
 // failString is the error of a string that starts at i and ended badly.
-func (s *machine) failString(buf []byte, i, end int, m mode, how ending) error {
+func (s *machine) failString(buf []byte, i, end int, m mode, how jsontext.Ending) error {
 	switch how {
-	case badControl:
+	case jsontext.BadControl:
 		return s.fail(buf, end, m, errControl)
-	case badEscape:
+	case jsontext.BadEscape:
 		return s.fail(buf, end, m, errEscape)
 	default:
 		return s.fail(buf, i, m, ErrTooLong)

@@ -1,6 +1,10 @@
 package links
 
-import "bytes"
+import (
+	"bytes"
+
+	"fhirgate/internal/jsontext"
+)
 
 // text replaces the base URLs inside the string content buf[i:end], which is
 // valid and, if whole, ends there. It returns where to go on: end, or before
@@ -36,7 +40,7 @@ func (s *machine) text(buf []byte, i, end int, whole bool) (next int, err error)
 			}
 			i = after
 		case buf[i] == '\\':
-			_, i = decode(buf, i)
+			_, i = jsontext.Decode(buf, i)
 		default:
 			i++
 		}
@@ -68,7 +72,7 @@ next:
 				continue next
 			}
 			var r rune
-			if r, at = decode(raw, at); r != rune(p.from[j]) {
+			if r, at = jsontext.Decode(raw, at); r != rune(p.from[j]) {
 				continue next
 			}
 		}
@@ -88,7 +92,7 @@ func textBoundary(raw []byte, i int) bool {
 	if i == len(raw) {
 		return true
 	}
-	r, after := decode(raw, i)
+	r, after := jsontext.Decode(raw, i)
 	switch r {
 	case '-', '_', '~', '%', '@':
 		return false
@@ -96,7 +100,7 @@ func textBoundary(raw []byte, i int) bool {
 		if after == len(raw) {
 			return true
 		}
-		r, _ = decode(raw, after)
+		r, _ = jsontext.Decode(raw, after)
 	}
 	return !wordy(r)
 }

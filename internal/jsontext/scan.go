@@ -1,4 +1,6 @@
-package links
+// Package jsontext reads and writes the tokens of JSON (RFC 8259) in bytes that
+// are not decoded: what the link rewriter and the resource tree share.
+package jsontext
 
 import (
 	"encoding/binary"
@@ -14,10 +16,10 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plain returns the index of the first byte of b[i:] that is not plain inside
+// Plain returns the index of the first byte of b[i:] that is not plain inside
 // a string: a quote, a backslash or a control character. It is len(b) if there
 // is none.
-func plain(b []byte, i int) int {
+func Plain(b []byte, i int) int {
 	for ; len(b)-i >= 8; i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		// A byte below 0x20, or 0x22, is below 0x21 once 0x02 is flipped. A
@@ -33,39 +35,39 @@ func plain(b []byte, i int) int {
 	return i
 }
 
-// ending is how a scan of a string's content ended.
-type ending uint8
+// Ending is how a scan of a string's content ended.
+type Ending uint8
 
 const (
-	open       ending = iota // at the end of the bytes, or at an escape that they cut
-	closed                   // at the closing quote
-	badControl               // at a control character
-	badEscape                // at a byte that no escape has
+	Open       Ending = iota // at the end of the bytes, or at an escape that they cut
+	Closed                   // at the closing quote
+	BadControl               // at a control character
+	BadEscape                // at a byte that no escape has
 )
 
-// scan reads the content of a string from b[i:]. It returns where it ended,
+// Scan reads the content of a string from b[i:]. It returns where it ended,
 // how, and whether it saw escapes.
-func scan(b []byte, i int) (end int, how ending, escaped bool) {
+func Scan(b []byte, i int) (end int, how Ending, escaped bool) {
 	for {
-		i = plain(b, i)
+		i = Plain(b, i)
 		if i == len(b) {
-			return i, open, escaped
+			return i, Open, escaped
 		}
 		switch b[i] {
 		case '"':
-			return i, closed, escaped
+			return i, Closed, escaped
 		case '\\':
 			n, at := escape(b[i:])
 			if at != 0 {
-				return i + at, badEscape, escaped
+				return i + at, BadEscape, escaped
 			}
 			if n == 0 {
-				return i, open, escaped
+				return i, Open, escaped
 			}
 			escaped = true
 			i += n
 		default:
-			return i, badControl, escaped
+			return i, BadControl, escaped
 		}
 	}
 }
@@ -103,9 +105,9 @@ func hex(c byte) (value rune, ok bool) {
 	return 0, false
 }
 
-// decode returns the character of raw at i, a byte or what an escape stands
+// Decode returns the character of raw at i, a byte or what an escape stands
 // for, and the index after it. The content is known to be valid.
-func decode(raw []byte, i int) (r rune, next int) {
+func Decode(raw []byte, i int) (r rune, next int) {
 	if raw[i] != '\\' {
 		return rune(raw[i]), i + 1
 	}
@@ -131,8 +133,8 @@ func decode(raw []byte, i int) (r rune, next int) {
 	}
 }
 
-// unescape appends the text that raw stands for.
-func unescape(dst, raw []byte) []byte {
+// Unescape appends the text that raw stands for.
+func Unescape(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		if raw[i] != '\\' {
 			dst = append(dst, raw[i])
@@ -140,9 +142,9 @@ func unescape(dst, raw []byte) []byte {
 			continue
 		}
 		var r rune
-		r, i = decode(raw, i)
+		r, i = Decode(raw, i)
 		if utf16.IsSurrogate(r) && i < len(raw) {
-			low, next := decode(raw, i)
+			low, next := Decode(raw, i)
 			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
 				i = next
 			}
@@ -152,8 +154,8 @@ func unescape(dst, raw []byte) []byte {
 	return dst
 }
 
-// quote escapes s as the content of a JSON string.
-func quote(s string) string {
+// Quote escapes s as the content of a JSON string.
+func Quote(s string) string {
 	const digits = "0123456789abcdef"
 	first := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' })
 	if first < 0 {
@@ -173,8 +175,8 @@ func quote(s string) string {
 	return string(b)
 }
 
-// space returns the index of the first byte of b[i:] that is not white space.
-func space(b []byte, i int) int {
+// Space returns the index of the first byte of b[i:] that is not white space.
+func Space(b []byte, i int) int {
 	for i < len(b) {
 		if len(b)-i >= 8 && binary.LittleEndian.Uint64(b[i:]) == ' '*lows {
 			i += 8
@@ -188,10 +190,10 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// number reads a number from b[i:], which starts with a minus or a digit. It
+// Number reads a number from b[i:], which starts with a minus or a digit. It
 // returns the index of the first byte that is not part of it, and whether what
 // stands before is a whole number (RFC 8259 section 6).
-func number(b []byte, i int) (end int, ok bool) {
+func Number(b []byte, i int) (end int, ok bool) {
 	if i < len(b) && b[i] == '-' {
 		i++
 	}
@@ -221,4 +223,45 @@ func digits(b []byte, i int) (end int, some bool) {
 		i++
 	}
 	return i, i > start
+}
+
+// Skip returns the index after the value that starts at b[i], in text that is
+// known to be valid JSON.
+func Skip(b []byte, i int) int {
+	switch b[i] {
+	case '"':
+		return skipString(b, i)
+	case '{', '[':
+		return skipContainer(b, i)
+	}
+	for i < len(b) && b[i] > ' ' && b[i] != ',' && b[i] != '}' && b[i] != ']' {
+		i++
+	}
+	return i
+}
+
+// skipString returns the index after the string whose opening quote is b[i].
+func skipString(b []byte, i int) int {
+	for i = Plain(b, i+1); b[i] != '"'; i = Plain(b, i+2) {
+	}
+	return i + 1
+}
+
+// skipContainer returns the index after the object or array whose bracket is
+// b[i].
+func skipContainer(b []byte, i int) int {
+	for depth := 0; ; {
+		switch b[i] {
+		case '"':
+			i = skipString(b, i)
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+		i++
+	}
 }
