@@ -1,0 +1,263 @@
+// Package tree edits one JSON value in place. It reads only what is asked for,
+// and everything that nobody touches keeps its bytes: the order of members, the
+// digits of numbers, escapes, unknown members and white space.
+package tree
+
+import "fhirgate/internal/jsontext"
+
+// Doc is a JSON value and what is to change in it. The zero Doc is ready for
+// Reset. It is not safe for concurrent use.
+type Doc struct {
+	text  []byte // as it came
+	made  []byte // values that were made since
+	nodes []node // nodes[0] is None
+}
+
+// Node is a value within a Doc, until the next Reset. The zero Node is None.
+type Node int32
+
+// None is the value that is not there. Every method takes it, and finds
+// nothing in it.
+const None Node = 0
+
+// Kind is the sort of a JSON value.
+type Kind uint8
+
+// The kinds of values. Missing is that of None.
+const (
+	Missing Kind = iota
+	Object
+	Array
+	String
+	Number
+	Bool
+	Null
+)
+
+// node is a value. Its children are read when they are asked for first.
+type node struct {
+	start, end         int32 // of the value
+	nameStart, nameEnd int32 // of the content of its name, in an object
+	slotStart, slotEnd int32 // of name and value where the parent was read; 0 = added since
+	parent             Node
+	first, last        Node // children that are still there, in their present order
+	prev, next         Node // siblings
+	kind               Kind
+	fresh              bool // the value lies in made, not in text
+	freshName          bool // so does the name
+	opened             bool // first and last are known
+	edited             bool // something below differs from the value's bytes
+	gone               bool // it was removed
+}
+
+// Reset makes d the tree of text, which must be valid JSON and stay unchanged
+// while d is in use.
+func (d *Doc) Reset(text []byte) {
+	d.text, d.made = text, d.made[:0]
+	d.nodes = append(d.nodes[:0], node{})
+	start := jsontext.Space(text, 0)
+	d.add(node{start: int32(start), end: int32(jsontext.Skip(text, start))})
+}
+
+// Root returns the whole value.
+func (d *Doc) Root() Node { return 1 }
+
+// Edited reports whether anything was changed since Reset.
+func (d *Doc) Edited() bool { return d.nodes[1].edited || d.nodes[1].fresh }
+
+// Kind returns the sort of n.
+func (d *Doc) Kind(n Node) Kind { return d.nodes[n].kind }
+
+// Parent returns the object or array that n stands in.
+func (d *Doc) Parent(n Node) Node { return d.nodes[n].parent }
+
+// First returns the first member or element of n.
+func (d *Doc) First(n Node) Node {
+	d.open(n)
+	return d.nodes[n].first
+}
+
+// Next returns the member or element behind n.
+func (d *Doc) Next(n Node) Node { return d.nodes[n].next }
+
+// Len returns the number of members or elements of n.
+func (d *Doc) Len(n Node) (count int) {
+	for child := d.First(n); child != None; child = d.Next(child) {
+		count++
+	}
+	return count
+}
+
+// Index returns the place of n among its siblings, from 0.
+func (d *Doc) Index(n Node) (index int) {
+	for prev := d.nodes[n].prev; prev != None; prev = d.nodes[prev].prev {
+		index++
+	}
+	return index
+}
+
+// At returns the element of the array n at index, from 0.
+func (d *Doc) At(n Node, index int) Node {
+	if d.nodes[n].kind != Array {
+		return None
+	}
+	child := d.First(n)
+	for ; child != None && index > 0; index-- {
+		child = d.Next(child)
+	}
+	return child
+}
+
+// Get returns the member of the object n with that name, the first if there
+// are several.
+func (d *Doc) Get(n Node, name string) Node {
+	if d.nodes[n].kind != Object {
+		return None
+	}
+	for child := d.First(n); child != None; child = d.Next(child) {
+		if d.isName(child, name) {
+			return child
+		}
+	}
+	return None
+}
+
+// Name returns the name of the member n, or "" for what is none.
+func (d *Doc) Name(n Node) string { return unquoted(d.rawName(n)) }
+
+// Raw returns the bytes of n as it is now.
+func (d *Doc) Raw(n Node) []byte {
+	if v := &d.nodes[n]; !v.edited {
+		return d.source(v.fresh)[v.start:v.end]
+	}
+	return d.encode(nil, n)
+}
+
+// Text returns what the string n stands for, or "" for what is no string.
+func (d *Doc) Text(n Node) string {
+	v := &d.nodes[n]
+	if v.kind != String {
+		return ""
+	}
+	return unquoted(d.source(v.fresh)[v.start+1 : v.end-1])
+}
+
+// Is reports whether n is the string text.
+func (d *Doc) Is(n Node, text string) bool {
+	v := &d.nodes[n]
+	return v.kind == String && equal(d.source(v.fresh)[v.start+1:v.end-1], text)
+}
+
+// source returns the buffer that a value or a name lies in.
+func (d *Doc) source(fresh bool) []byte {
+	if fresh {
+		return d.made
+	}
+	return d.text
+}
+
+func (d *Doc) rawName(n Node) []byte {
+	v := &d.nodes[n]
+	return d.source(v.freshName)[v.nameStart:v.nameEnd]
+}
+
+func (d *Doc) isName(n Node, name string) bool { return equal(d.rawName(n), name) }
+
+// add appends a node, whose kind its first byte tells.
+func (d *Doc) add(v node) Node {
+	v.kind = kindOf(d.source(v.fresh)[v.start])
+	d.nodes = append(d.nodes, v)
+	return Node(len(d.nodes) - 1)
+}
+
+func kindOf(first byte) Kind {
+	switch first {
+	case '{':
+		return Object
+	case '[':
+		return Array
+	case '"':
+		return String
+	case 't', 'f':
+		return Bool
+	case 'n':
+		return Null
+	default:
+		return Number
+	}
+}
+
+// open reads the members or elements of n, but not what is in them.
+func (d *Doc) open(n Node) {
+	v := &d.nodes[n]
+	if v.opened || v.kind != Object && v.kind != Array {
+		return
+	}
+	v.opened = true
+	object, fresh, b := v.kind == Object, v.fresh, d.source(v.fresh)
+	for i := jsontext.Space(b, int(v.start)+1); b[i] != '}' && b[i] != ']'; {
+		child := node{parent: n, fresh: fresh, freshName: fresh, slotStart: int32(i)}
+		if object {
+			end := jsontext.Skip(b, i)
+			child.nameStart, child.nameEnd = int32(i+1), int32(end-1)
+			i = jsontext.Space(b, jsontext.Space(b, end)+1)
+		}
+		child.start, child.end = int32(i), int32(jsontext.Skip(b, i))
+		child.slotEnd = child.end
+		d.link(d.add(child), n)
+		if i = jsontext.Space(b, int(child.end)); b[i] == ',' {
+			i = jsontext.Space(b, i+1)
+		}
+	}
+}
+
+// link makes child the last one of n.
+func (d *Doc) link(child, n Node) {
+	parent := &d.nodes[n]
+	d.nodes[child].prev, d.nodes[child].next = parent.last, None
+	if parent.last == None {
+		parent.first = child
+	} else {
+		d.nodes[parent.last].next = child
+	}
+	parent.last = child
+}
+
+// unlink takes n out of its siblings.
+func (d *Doc) unlink(n Node) {
+	v := &d.nodes[n]
+	parent := &d.nodes[v.parent]
+	if v.prev == None {
+		parent.first = v.next
+	} else {
+		d.nodes[v.prev].next = v.next
+	}
+	if v.next == None {
+		parent.last = v.prev
+	} else {
+		d.nodes[v.next].prev = v.prev
+	}
+	v.prev, v.next = None, None
+}
+
+// equal reports whether the content of a JSON string stands for text.
+func equal(raw []byte, text string) bool {
+	if string(raw) == text {
+		return true
+	}
+	for _, c := range raw {
+		if c == '\\' {
+			return string(jsontext.Unescape(nil, raw)) == text
+		}
+	}
+	return false
+}
+
+func unquoted(raw []byte) string {
+	for _, c := range raw {
+		if c == '\\' {
+			return string(jsontext.Unescape(nil, raw))
+		}
+	}
+	return string(raw)
+}
