@@ -3,6 +3,7 @@ package links
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,4 +98,33 @@ func shape(src []byte) string {
 		}
 	}
 	return string(b)
+}
+
+// FuzzEdit checks that resources, entries and totals go and change without
+// harm to the JSON around them, wherever the text is cut.
+func FuzzEdit(f *testing.F) {
+	seeds(f)
+	for _, c := range editCases {
+		f.Add([]byte(c.text), uint64(3))
+	}
+	f.Fuzz(func(t *testing.T, src []byte, seed uint64) {
+		m := toGateway()
+		m.Edit = edited()
+		m.Edit.Entries = seed%2 == 0
+		if seed%3 == 0 {
+			m.Edit.Next = func() (string, error) { return gateway + "/next", nil }
+		}
+		out, err := Rewrite(nil, src, m)
+		cut, cutErr := pieces(string(src), m, someBytes(len(src), seed)...)
+		for signed := (*SignedError)(nil); errors.As(cutErr, &signed); {
+			m.Frozen = append(m.Frozen, signed.Offset)
+			cut, cutErr = pieces(string(src), m, someBytes(len(src), seed)...)
+		}
+		require.Equal(t, err == nil, cutErr == nil, "%v, %v", err, cutErr)
+		if err != nil {
+			return
+		}
+		require.Equal(t, string(out), cut)
+		require.True(t, json.Valid(out))
+	})
 }

@@ -43,6 +43,7 @@ const (
 
 	// Either; the machine looks at the name itself.
 	keySignature
+	keyTotal
 )
 
 // lookup classifies a member's name, unescaped.
@@ -105,6 +106,8 @@ func lookup(name []byte) key {
 		return keyMetadata
 	case "signature":
 		return keySignature
+	case "total":
+		return keyTotal
 	}
 	if len(name) > len("Attachment") && bytes.HasSuffix(name, []byte("Attachment")) {
 		return keyAttachment

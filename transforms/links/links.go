@@ -57,6 +57,12 @@ type Map struct {
 	// Frozen holds the byte offsets of the "{" of objects that pass unchanged,
 	// as *SignedError reports them.
 	Frozen []int64
+
+	// Edit, if set, changes resources in the same pass.
+	Edit *Edit
+
+	// Lines means that the text is NDJSON: any number of objects, one a line.
+	Lines bool
 }
 
 // Rewrite appends src, with its locators moved by m, to dst and returns the

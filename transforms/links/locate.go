@@ -26,13 +26,16 @@ type heldLink struct {
 func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (back int, err error) {
 	switch kind {
 	case useType:
-		return s.resourceType(buf[start:end], escaped)
+		return s.resourceType(buf, buf[start:end], escaped)
 	case useRelation:
 		s.relation = append(s.relation[:0], buf[start:end]...)
 		if escaped {
 			s.relation = jsontext.Unescape(s.relation[:0], buf[start:end])
 		}
 		s.relationAt = s.depth
+		if s.depth == 3 && string(s.relation) == "next" {
+			s.edit.nextSeen = true
+		}
 		if s.held.active && s.held.depth == s.depth {
 			return 0, s.settle(buf)
 		}
@@ -57,7 +60,7 @@ func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (ba
 }
 
 // resourceType learns the type of the innermost object.
-func (s *machine) resourceType(raw []byte, escaped bool) (back int, err error) {
+func (s *machine) resourceType(buf, raw []byte, escaped bool) (back int, err error) {
 	if escaped {
 		s.scratch = jsontext.Unescape(s.scratch[:0], raw)
 		raw = s.scratch
@@ -65,6 +68,11 @@ func (s *machine) resourceType(raw []byte, escaped bool) (back int, err error) {
 	if s.depth == 1 {
 		s.rootType.set(0, len(raw))
 		s.rootType.save(raw)
+	}
+	if s.m.Edit != nil && s.depth <= maxEditDepth {
+		if err := s.knowType(buf, raw); err != nil {
+			return 0, err
+		}
 	}
 	f := &s.stack[s.depth]
 	f.isBundle = string(raw) == "Bundle"

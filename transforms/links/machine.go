@@ -58,6 +58,8 @@ type machine struct {
 	relation   []byte // the last one read,
 	relationAt int    // in the link object at this depth; 0 if none was
 
+	edit edits // used only with an Edit
+
 	scratch []byte
 	spare   []byte // a Writer's output buffer, between two Writers
 }
@@ -75,6 +77,7 @@ func newMachine(m *Map) (*machine, error) {
 		s.joinOf, s.join = m.Base, jsontext.Quote(m.Base)+"/"
 	}
 	s.held.active, s.relationAt = false, 0
+	s.edit.reset()
 	if err := s.compile(m.Prefixes); err != nil {
 		s.release()
 		return nil, err
@@ -91,10 +94,14 @@ func (s *machine) release() {
 
 // settled is how much of the buffer the machine needs no more.
 func (s *machine) settled() int {
+	at := s.pos
 	if s.held.active {
-		return s.held.start
+		at = s.held.start
 	}
-	return s.pos
+	if s.edit.comma >= 0 {
+		at = min(at, s.edit.comma)
+	}
+	return at
 }
 
 // advance makes buf[n:] the buffer that the next run goes on with.
@@ -107,6 +114,9 @@ func (s *machine) advance(buf []byte, n int) {
 	s.pos -= n
 	s.held.start -= n
 	s.held.end -= n
+	if s.edit.comma >= 0 {
+		s.edit.comma -= n
+	}
 	s.last = 0
 }
 
@@ -158,6 +168,11 @@ func (s *machine) pop(buf []byte) error {
 			return err
 		}
 	}
+	if s.m.Edit != nil && s.depth <= maxEditDepth {
+		if err := s.endContainer(buf, s.pos); err != nil {
+			return err
+		}
+	}
 	if s.frozen == s.depth {
 		s.frozen = 0
 	}
@@ -180,6 +195,9 @@ func (s *machine) freeze(f *frame) (back int, err error) {
 		s.last = int(f.start - s.base)
 		s.edits = f.edits
 		back = s.last + 1
+	}
+	if s.depth == 1 {
+		s.edit.reset()
 	}
 	s.frozen = s.depth
 	return back, nil

@@ -7,6 +7,7 @@ func (s *machine) run(buf []byte) error {
 	i, mode, k := s.pos, s.mode, s.key
 	f := &s.stack[s.depth]
 	s.fresh = i
+	editing := s.m.Edit != nil
 
 	for i < len(buf) {
 		c := buf[i]
@@ -24,8 +25,14 @@ func (s *machine) run(buf []byte) error {
 			case c == ',' && f.array:
 				f.index++
 				mode, k = atValue, keyOther
+				if editing && s.depth == 2 {
+					s.atComma(buf, i)
+				}
 			case c == ',':
 				mode = atKey
+				if editing && s.depth == 1 {
+					s.atComma(buf, i)
+				}
 			case c == '}' && !f.array, c == ']' && f.array:
 				s.pos = i
 				if err := s.pop(buf); err != nil {
@@ -67,6 +74,7 @@ func (s *machine) run(buf []byte) error {
 			if s.frozen == 0 {
 				k = s.classify(buf[i+1:end], escaped)
 			}
+			begin, was := i, mode
 			i = end + 1
 			mode = atColon
 			if i < len(buf) && buf[i] == ':' {
@@ -87,6 +95,9 @@ func (s *machine) run(buf []byte) error {
 					k = keyOther
 				}
 			}
+			if editing && s.depth == 1 && i > begin {
+				s.beginMember(begin, k, was)
+			}
 
 		case atColon:
 			if c != ':' {
@@ -101,6 +112,9 @@ func (s *machine) run(buf []byte) error {
 				if s.depth == maxDepth {
 					return s.fail(buf, i, mode, ErrTooDeep)
 				}
+				if editing && s.depth <= 2 {
+					s.openEdited(buf, i, mode, k)
+				}
 				f = s.push(i, k, c == '[')
 				k = keyOther
 				mode = atFirstKey
@@ -109,6 +123,9 @@ func (s *machine) run(buf []byte) error {
 				}
 				i++
 			case c == '"' && mode != atRoot:
+				if editing && s.depth <= 2 {
+					s.passEdited()
+				}
 				if k != keyOther && k <= lastStringKey {
 					if kind := use(k, f.role, s.depth); kind != 0 {
 						var err error
@@ -136,6 +153,9 @@ func (s *machine) run(buf []byte) error {
 				}
 				if next == i {
 					return s.pause(i, mode, k)
+				}
+				if editing && s.depth <= 2 {
+					s.scalarEdited(buf, next, k)
 				}
 				i = next
 				mode = atNext
@@ -170,6 +190,12 @@ func (s *machine) run(buf []byte) error {
 			mode = atNext
 
 		default: // atEnd
+			if s.m.Lines {
+				mode = atRoot
+				s.rootType.size = 0
+				s.edit.reset()
+				continue
+			}
 			return s.fail(buf, i, mode, errTrailing)
 		}
 	}
@@ -245,7 +271,7 @@ func literal(b []byte) (n int, ok bool) {
 
 // finish checks that the text, which ends with buf, is complete.
 func (s *machine) finish(buf []byte) error {
-	if s.mode == atEnd {
+	if s.mode == atEnd || s.m.Lines && s.mode == atRoot {
 		return nil
 	}
 	return s.fail(buf, len(buf), s.mode, ErrTruncated)

@@ -81,6 +81,11 @@ func (w *Writer) run(buf []byte) error {
 	if err := s.run(buf); err != nil {
 		return err
 	}
+	if s.m.Edit != nil {
+		if err := s.rewind(buf); err != nil {
+			return err
+		}
+	}
 	settled := s.settled()
 	if passed := buf[s.last:settled]; len(s.out) > 0 {
 		s.out = append(s.out, passed...)
