@@ -2,6 +2,7 @@ package tree
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -195,7 +196,7 @@ func (d *Doc) put(n Node, steps []step, raw []byte) (put bool) {
 		}
 		child := d.Get(n, s.name)
 		if child == None {
-			if len(steps) > 1 && (steps[1].each || steps[1].query != "" || steps[1].index > 0) {
+			if !makeable(steps[1:]) {
 				return false
 			}
 			child = d.Put(n, s.name, d.blank(steps[1:]))
@@ -205,7 +206,7 @@ func (d *Doc) put(n Node, steps []step, raw []byte) (put bool) {
 		switch {
 		case s.index >= 0:
 			child := d.At(n, s.index)
-			if child == None && s.index == d.Len(n) {
+			if child == None && s.index == d.Len(n) && makeable(steps[1:]) {
 				child = d.Append(n, d.blank(steps[1:]))
 			}
 			return child != None && d.put(child, steps[1:], raw)
@@ -221,6 +222,11 @@ func (d *Doc) put(n Node, steps []step, raw []byte) (put bool) {
 		}
 	}
 	return put
+}
+
+// makeable reports whether steps can be made from nothing.
+func makeable(steps []step) bool {
+	return !slices.ContainsFunc(steps, func(s step) bool { return s.each || s.query != "" || s.index > 0 })
 }
 
 // blank is the value that is made so that steps lead on from it.

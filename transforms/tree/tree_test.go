@@ -124,6 +124,8 @@ func TestPut(t *testing.T) {
 		{`{"content":[{},{"a":2}]}`, "content.#(a==2).a", `{"content":[{},{"a":1}]}`},
 		{`{}`, "content.#.a", `{}`},
 		{`{}`, "content.1.a", `{}`},
+		{`{}`, "content.a.#.b", `{}`},
+		{`{"content":[]}`, "content.0.#.b", `{"content":[]}`},
 		{`{"content":[{}]}`, "content.5.a", `{"content":[{}]}`},
 		{`{"a":"text"}`, "a.b", `{"a":"text"}`},
 	} {
