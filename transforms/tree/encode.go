@@ -5,11 +5,7 @@ import "fhirgate/internal/jsontext"
 // AppendTo appends the value as it is now to dst, with the white space that
 // the text had around it.
 func (d *Doc) AppendTo(dst []byte) []byte {
-	start := jsontext.Space(d.text, 0)
-	end := len(d.text)
-	for end > start && blank(d.text[end-1]) {
-		end--
-	}
+	start, end := d.around[0], d.around[1]
 	dst = append(dst, d.text[:start]...)
 	dst = d.encode(dst, d.Root())
 	return append(dst, d.text[end:]...)

@@ -11,6 +11,8 @@ type Doc struct {
 	text  []byte // as it came
 	made  []byte // values that were made since
 	nodes []node // nodes[0] is None
+
+	around [2]int // where the root began and ended in text
 }
 
 // Node is a value within a Doc, until the next Reset. The zero Node is None.
@@ -55,8 +57,12 @@ type node struct {
 func (d *Doc) Reset(text []byte) {
 	d.text, d.made = text, d.made[:0]
 	d.nodes = append(d.nodes[:0], node{})
-	start := jsontext.Space(text, 0)
-	d.add(node{start: int32(start), end: int32(jsontext.Skip(text, start))})
+	end := len(text)
+	for blank(text[end-1]) {
+		end--
+	}
+	d.around = [2]int{jsontext.Space(text, 0), end}
+	d.add(node{start: int32(d.around[0]), end: int32(end)})
 }
 
 // Root returns the whole value.
