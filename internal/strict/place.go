@@ -8,10 +8,7 @@ import (
 // Problem returns a mistake at path without adding it, for checks that need
 // more than one file. Path and text are as for Fail.
 func (d *Document) Problem(path, format string, args ...any) Problem {
-	text := fmt.Sprintf(format, args...)
-	if path != "" {
-		text = path + ": " + text
-	}
+	text := d.text(path, format, args...)
 	for p := path; ; p = parent(p) {
 		if node, ok := d.places[p]; ok {
 			return Problem{d.file, node.Line, node.Column, text}
@@ -20,6 +17,15 @@ func (d *Document) Problem(path, format string, args ...any) Problem {
 			return Problem{File: d.file, Text: text}
 		}
 	}
+}
+
+// text is that of a mistake at path.
+func (d *Document) text(path, format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	if place := strings.TrimSuffix(d.prefix+"."+path, "."); place != "." && place != "" {
+		text = strings.TrimPrefix(place, ".") + ": " + text
+	}
+	return text
 }
 
 // Fail adds a mistake at path: keys joined by dots, list items by their index,

@@ -67,6 +67,7 @@ func (p Problems) Err() error {
 // checks made after decoding can name the place.
 type Document struct {
 	file     string
+	prefix   string // of paths in problems
 	places   map[string]*yaml.Node
 	problems Problems
 }
@@ -89,6 +90,15 @@ func Decode(file string, data []byte, out any) *Document {
 	return d
 }
 
+// DecodeNode decodes a part of a file that another Decode left as it is, in a
+// field of the type yaml.Node. The places in problems are those of the file;
+// their paths start with prefix.
+func DecodeNode(file, prefix string, node *yaml.Node, out any) *Document {
+	d := &Document{file: file, prefix: prefix, places: make(map[string]*yaml.Node)}
+	d.value("", node, reflect.ValueOf(out).Elem())
+	return d
+}
+
 // Problems returns everything found so far, or nil.
 func (d *Document) Problems() Problems { return d.problems }
 
@@ -104,14 +114,11 @@ func (d *Document) syntax(err error) {
 }
 
 func (d *Document) at(node *yaml.Node, path, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if path != "" {
-		text = path + ": " + text
-	}
-	d.problems = append(d.problems, Problem{d.file, node.Line, node.Column, text})
+	d.problems = append(d.problems, Problem{d.file, node.Line, node.Column, d.text(path, format, args...)})
 }
 
 var (
+	nodeType            = reflect.TypeFor[yaml.Node]()
 	durationType        = reflect.TypeFor[time.Duration]()
 	yamlUnmarshalerType = reflect.TypeFor[yaml.Unmarshaler]()
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -133,6 +140,8 @@ func (d *Document) value(path string, node *yaml.Node, out reflect.Value) {
 	switch {
 	case out.Type() == durationType:
 		d.duration(path, node, out)
+	case out.Type() == nodeType:
+		out.Set(reflect.ValueOf(*node))
 	case out.Addr().Type().Implements(yamlUnmarshalerType), out.Addr().Type().Implements(textUnmarshalerType):
 		if err := node.Decode(out.Addr().Interface()); err != nil {
 			d.at(node, path, "%s", cleaned(err))
@@ -211,11 +220,11 @@ func (d *Document) list(path string, node *yaml.Node, out reflect.Value) {
 	}
 }
 
+// fieldByKey finds a field by its yaml key, in embedded structs too.
 func fieldByKey(out reflect.Value, key string) (reflect.Value, bool) {
-	t := out.Type()
-	for i := range t.NumField() {
-		if key != "" && keyOf(t.Field(i)) == key {
-			return out.Field(i), true
+	for _, field := range reflect.VisibleFields(out.Type()) {
+		if key != "" && keyOf(field) == key {
+			return out.FieldByIndex(field.Index), true
 		}
 	}
 	return reflect.Value{}, false
@@ -223,8 +232,8 @@ func fieldByKey(out reflect.Value, key string) (reflect.Value, bool) {
 
 func keys(t reflect.Type) []string {
 	var out []string
-	for i := range t.NumField() {
-		if key := keyOf(t.Field(i)); key != "" {
+	for _, field := range reflect.VisibleFields(t) {
+		if key := keyOf(field); key != "" {
 			out = append(out, key)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 type file struct {
@@ -82,4 +83,20 @@ func TestAMissingSecretSaysWhereItWasLookedFor(t *testing.T) {
 	require.Empty(t, Decode("f.yaml", []byte("secret: {env: NOT_SET_ANYWHERE}\n"), &out).Problems())
 	_, err := out.Secret.Reveal()
 	require.EqualError(t, err, "the environment variable NOT_SET_ANYWHERE is not set")
+}
+
+func TestEmbeddedStructsAndPartsLeftAsTheyAre(t *testing.T) {
+	type whole struct {
+		nested `yaml:"-"`
+		Rules  yaml.Node `yaml:"rules"`
+	}
+	var out whole
+	d := Decode("f.yaml", []byte("on: true\nrules:\n  name: a\n  prot: 1\n"), &out)
+	require.Empty(t, d.Problems())
+	require.True(t, out.On)
+	var part file
+	d = DecodeNode("f.yaml", "rules", &out.Rules, &part)
+	require.Equal(t, "a", part.Name)
+	require.Equal(t, `f.yaml:4:3: rules: unknown key "prot"; did you mean "port"?`, d.Problems().Error())
+	require.Equal(t, "f.yaml:3:9: rules.name: no", d.Problem("name", "no").Error())
 }
