@@ -65,13 +65,13 @@ type edits struct {
 	kept, dropped bool // at least one entry was
 	gaveUp        bool // the root was taken for a Bundle before it told its type
 	linked        int  // links of the root
-	linksEnded    bool
-	nextSeen      bool // one of them has the relation next, or one was added
+	nextSeen      bool // one of them has the relation next, or the Edit was asked for one
+	nextAdded     bool
 }
 
 var (
 	errTooLarge = errors.New("a resource that rules of its vendor apply to is larger than 16 MiB")
-	errLateType = errors.New("the resource's type stands behind its content, and rules apply to it")
+	errLateType = errors.New("the resource's type stands behind what made it look like a Bundle")
 )
 
 func (e *edits) reset() { *e = edits{comma: -1} }
@@ -90,7 +90,7 @@ func (s *machine) here(i, depth int, m mode) mark {
 func (s *machine) rewind(buf []byte) error {
 	e := &s.edit
 	m := e.hold
-	if e.member.active {
+	if e.member.active && !(m.active && m.depth == 0) {
 		m = e.member
 	}
 	if !m.active {
@@ -171,7 +171,7 @@ func (s *machine) scalarEdited(buf []byte, end int, k key) {
 func (s *machine) knowType(buf, raw []byte) error {
 	e := &s.edit
 	root := s.depth == 1
-	if root && e.gaveUp && string(raw) != "Bundle" && s.m.Edit.Holds(string(raw)) {
+	if root && string(raw) != "Bundle" && (e.gaveUp && s.m.Edit.Holds(string(raw)) || e.nextAdded) {
 		return s.fail(buf, s.pos, atValue, errLateType)
 	}
 	if !e.hold.active || e.typed {
@@ -251,7 +251,7 @@ func (s *machine) beginMember(i int, k key, m mode) {
 		s.letGo()
 		e.gaveUp = true
 	}
-	if k == keyEntry || k == keyTotal && s.m.Edit.DropTotal && !e.hold.active {
+	if k == keyEntry || k == keyTotal && s.m.Edit.DropTotal && !(e.hold.active && e.typed) {
 		e.member = s.here(i, 1, m)
 		e.kept, e.dropped = false, false
 	}
@@ -306,14 +306,10 @@ func (s *machine) endContainer(buf []byte, i int) error {
 	case s.depth == 3 && f.role == keyLink && !f.array:
 		e.linked++
 	case s.depth == 2 && f.role == keyLink && f.array:
-		e.linksEnded = true
-		if s.stack[1].isBundle {
+		if !s.stack[1].array && !s.stack[1].isOther {
 			return s.addNext(buf, i, e.linked > 0, "", "")
 		}
 	case s.depth == 1 && f.isBundle:
-		if !e.nextSeen && e.linksEnded {
-			return s.fail(buf, i, atNext, errLateType)
-		}
 		return s.addNext(buf, i, true, `"link":[`, "]")
 	}
 	return nil
@@ -346,5 +342,6 @@ func (s *machine) addNext(buf []byte, i int, comma bool, before, after string) e
 	s.out = append(s.out, after...)
 	s.last = i
 	s.edits++
+	e.nextAdded = true
 	return nil
 }

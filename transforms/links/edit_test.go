@@ -51,6 +51,7 @@ var editCases = []struct{ name, text, want string }{
 	{"an entry without a resource", `{"resourceType":"Bundle","entry":[{"response":{"status":"200"}},null,1]}`, `{"resourceType":"Bundle","entry":[{"response":{"status":"200"}},null,1]}`},
 	{"a total", `{"resourceType":"Bundle","total":50,"type":"searchset"}`, `{"resourceType":"Bundle","type":"searchset"}`},
 	{"a total at the end", `{"resourceType":"Bundle","type":"searchset", "total" : 50 }`, `{"resourceType":"Bundle","type":"searchset" }`},
+	{"a total before the type", `{"total":50,"entry":[{"resource":{"a":1,"resourceType":"Patient"}}],"resourceType":"Bundle"}`, `{"entry":[{"resource":{"a":1,"resourceType":"Patient","entry":0}}],"resourceType":"Bundle"}`},
 	{"another type's total", `{"resourceType":"Claim","total":{"value":1.0}}`, `{"resourceType":"Claim","total":{"value":1.0}}`},
 	{"a total further down", `{"resourceType":"Bundle","a":{"total":1},"entry":[{"total":2}]}`, `{"resourceType":"Bundle","a":{"total":1},"entry":[{"total":2}]}`},
 	{"a list's entries", `{"resourceType":"List","entry":[{"resource":{"resourceType":"Group"}}]}`, `{"resourceType":"List","entry":[{"resource":{"resourceType":"Group"}}]}`},
@@ -195,6 +196,11 @@ func TestNextLink(t *testing.T) {
 	}
 	m := toGateway()
 	m.Edit = &Edit{Holds: func(string) bool { return false }, Next: func() (string, error) { return "n", nil }}
-	_, err := Rewrite(nil, []byte(`{"link":[{"relation":"self","url":"x"}],"resourceType":"Bundle"}`), m)
-	require.Error(t, err, "two members link would be none")
+	for text, ok := range map[string]bool{
+		`{"link":[{"relation":"self","url":"x"}],"entry":[],"resourceType":"Bundle"}`: true,
+		`{"link":[{"relation":"self","url":"x"}],"resourceType":"Patient"}`:           false,
+	} {
+		_, err := Rewrite(nil, []byte(text), m)
+		require.Equal(t, ok, err == nil, "a link is added to Bundles only: %v", err)
+	}
 }
