@@ -248,7 +248,7 @@ func (s *machine) beginMember(i int, k key, m mode) {
 		return
 	}
 	if k == keyEntry && e.hold.active && !e.typed { // only a Bundle has entries
-		s.letGo()
+		e.hold.active = false
 		e.gaveUp = true
 	}
 	if k == keyEntry || k == keyTotal && s.m.Edit.DropTotal && !(e.hold.active && e.typed) {

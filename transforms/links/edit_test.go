@@ -47,6 +47,7 @@ var editCases = []struct{ name, text, want string }{
 	{"one between goes", `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Basic"}},{"resource":{"resourceType":"Group"}},{"resource":{"resourceType":"Patient"}}]}`, `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Basic"}},{"resource":{"resourceType":"Patient","entry":2}}]}`},
 	{"all entries go", `{"resourceType":"Bundle", "entry":[{"resource":{"resourceType":"Group"}},{"resource":{"resourceType":"OperationOutcome"}}],"a":1}`, `{"resourceType":"Bundle","a":1}`},
 	{"all entries of a Bundle that begins with them go", `{"entry":[{"resource":{"resourceType":"Group"}}] , "resourceType":"Bundle","a":1}`, `{  "resourceType":"Bundle","a":1}`},
+	{"all entries go before the type", `{"a":1,"entry":[{"resource":{"resourceType":"Group"}}],"resourceType":"Bundle"}`, `{"a":1,"resourceType":"Bundle"}`},
 	{"no entries", `{"resourceType":"Bundle","entry":[]}`, `{"resourceType":"Bundle","entry":[]}`},
 	{"an entry without a resource", `{"resourceType":"Bundle","entry":[{"response":{"status":"200"}},null,1]}`, `{"resourceType":"Bundle","entry":[{"response":{"status":"200"}},null,1]}`},
 	{"a total", `{"resourceType":"Bundle","total":50,"type":"searchset"}`, `{"resourceType":"Bundle","type":"searchset"}`},
