@@ -23,6 +23,7 @@ type Upstream struct {
 	MaxAnswer      int64             `yaml:"max_answer"`      // bytes of one answer, decompressed; default 4 GiB
 	Budget         Budget            `yaml:"budget"`          // what the hospital may be asked; default: no limit
 	Resilience     Resilience        `yaml:"resilience"`      // how its failures are met
+	SearchInURL    bool              `yaml:"search_in_url"`   // allow vendor rules that make a POST _search a GET: search parameters, which may name patients, then stand in URLs
 
 	files [sha256.Size]byte // of what the named files hold, so that a change of one is a change of the route
 }
