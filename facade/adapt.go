@@ -40,14 +40,17 @@ func (f *Facade) adapt(c *call) error {
 		}
 		c.out.Header.Set("If-None-Exist", mapped)
 	}
-	return f.adaptBody(c)
+	if err := f.adaptBody(c); err != nil {
+		return err
+	}
+	return c.redirect()
 }
 
 // target returns the URL of the request to the hospital. The vendor's rules
 // may change its query and header.
 func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 	if c.sealed != nil {
-		return url.Parse(c.sealed.URL)
+		return c.sealedTarget(header)
 	}
 	var query string
 	if !c.req.FormSearch { // whose parameters all go into the body
@@ -62,20 +65,29 @@ func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 			return nil, fhir.ErrSelectsNothing()
 		}
 	}
-	target := *c.hospital.base
-	if path := c.req.Path(); path != "" {
+	return c.hospital.target(c.req, query), nil
+}
+
+// target returns the URL of a call of the RESTful API.
+func (h *Hospital) target(req fhir.Request, query string) *url.URL {
+	target := *h.base
+	if path := req.Path(); path != "" {
 		target.Path += "/" + path
-		target.RawPath = ""
+		if target.RawPath != "" { // the base has escapes of its own
+			target.RawPath += "/" + path
+		}
 	}
 	target.RawQuery = query
-	return &target, nil
+	return &target
 }
 
 // applyRules lets the rules of the hospital's vendor change the parameters and
 // the header.
 func (c *call) applyRules(query string, header http.Header) (string, error) {
-	query, _, err := c.hospital.Vendor.Apply(c.hospital.rulesCall(c.req), query, header)
-	return query, err
+	var err error
+	c.ruled, err = c.hospital.Vendor.Apply(c.hospital.rulesCall(c.req, c.r.Header), query, header)
+	c.rest, c.alternate = c.ruled.Rest, c.ruled.Alternate
+	return c.ruled.Query, err
 }
 
 // passedRequestHeaders go to the hospital as they came

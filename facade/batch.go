@@ -114,9 +114,14 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 		return "", err
 	}
 	// An entry has no header of its own for the rules to change.
-	if query, _, err = c.hospital.Vendor.Apply(c.hospital.rulesCall(req), query, make(http.Header)); err != nil {
+	ruled, err := c.hospital.Vendor.Apply(c.hospital.rulesCall(req, conditionsOf(entry)), query, make(http.Header))
+	if err != nil {
 		return "", err
 	}
+	if ruled.Form != req.FormSearch || ruled.Rest != nil || ruled.Alternate != nil {
+		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueNotSupported, "the hospital takes this search as a call of its own only, not as an entry")
+	}
+	query = ruled.Query
 	if req.Conditional && req.Interaction != fhir.Create && !fhir.Selects(query) {
 		return "", fhir.ErrSelectsNothing()
 	}
@@ -137,6 +142,20 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 		return adapted, nil
 	}
 	return sjson.Set(adapted, "request.url", target)
+}
+
+// conditionsOf returns the headers that an entry stands for
+// (https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.request).
+func conditionsOf(entry gjson.Result) http.Header {
+	header := make(http.Header)
+	for element, name := range map[string]string{
+		"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifModifiedSince": "If-Modified-Since", "ifNoneExist": "If-None-Exist",
+	} {
+		if value := entry.Get("request." + element).Str; value != "" {
+			header.Set(name, value)
+		}
+	}
+	return header
 }
 
 // uniqueKeys refuses a body in which an object has a key twice: the hospital

@@ -3,11 +3,9 @@ package facade
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
-
-	"fhirgate/fhir"
-	"fhirgate/transforms"
 )
 
 // Explain tells in lines for people where a call would go, with which plan and
@@ -48,25 +46,38 @@ func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes boo
 			return out.String(), false
 		}
 	}
-	header := requestHeader(c)
-	query, err := c.adaptQuery(r.URL.RawQuery)
-	if err == nil && !c.req.FormSearch {
-		var applied []string
-		query, applied, err = c.hospital.Vendor.Apply(c.hospital.rulesCall(c.req), query, header)
-		for _, rule := range applied {
-			say("rule", "%s: %s", route.Vendor, rule)
-		}
+	query, err := c.adaptQuery(r.URL.RawQuery) // of a POST _search it stands for the form
+	if err == nil {
+		_, err = c.applyRules(query, requestHeader(c))
+	}
+	for _, rule := range c.ruled.Applied {
+		say("rule", "%s: %s", route.Vendor, rule)
+	}
+	var target *url.URL
+	if err == nil {
+		target, err = c.hospital.searchURL(c.req, c.ruled)
 	}
 	if err != nil {
 		say("refused", "%s", refusalLine(err))
 		return out.String(), false
 	}
-	target := *c.hospital.base
-	if path := c.req.Path(); path != "" {
-		target.Path += "/" + path
+	switch {
+	case c.ruled.Form:
+		form := target.RawQuery
+		target.RawQuery = ""
+		say("goes to", "%s %s", http.MethodPost, target)
+		say("as form", "%s", form)
+	case c.req.FormSearch || c.alternate != nil:
+		say("goes to", "%s %s", http.MethodGet, target)
+	default:
+		say("goes to", "%s %s", r.Method, target)
 	}
-	target.RawQuery = query
-	say("goes to", "%s %s", r.Method, target.String())
+	if c.alternate != nil {
+		say("becomes", "a Bundle of %s, by the rule %s", c.req.Type, c.alternate.Rule)
+	}
+	if c.rest != nil {
+		say("goes on", "with further values of %s as further pages, %d a call", c.rest.Param, c.rest.AtMost)
+	}
 	say("logs in by", "%s", route.Upstream.Auth.Kind)
 	return out.String(), true
 }
@@ -87,13 +98,4 @@ func describe(c *call) string {
 func refusalLine(err error) string {
 	e := asError(err)
 	return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Text)
-}
-
-// rulesCall is what the vendor's rules see of a call, or of an entry of a batch.
-func (h *Hospital) rulesCall(req fhir.Request) transforms.Call {
-	route, interaction := h.Route, req.Interaction
-	if req.Conditional {
-		interaction = interaction.Conditional()
-	}
-	return transforms.Call{Type: req.Type, Interaction: interaction, Vars: route.Vars, Zone: route.Location}
 }

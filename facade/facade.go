@@ -16,6 +16,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/observe"
+	"fhirgate/transforms"
 )
 
 // Prefix is the path under which the facade serves hospitals.
@@ -94,18 +95,22 @@ type call struct {
 	id       string // request id
 	began    time.Time
 	snapshot *Snapshot
+	sealer   *Sealer
 
-	hospital   *Hospital      // nil until identify, or unknown
-	req        fhir.Request   // what is asked for
-	sealed     *sealedLink    // the opened link, when the path is one
-	consumer   *Consumer      // nil until authenticate
-	batch      *batch         // entries of a batch or transaction
-	held       int64          // bytes of f.bodies to give back
-	out        *http.Request  // the request to the hospital
-	answer     *http.Response // its answer
-	waited     time.Duration  // time spent waiting for the hospital
-	upstreamID string         // the hospital's own id of the request
-	err        error          // what ended the call, for the record
+	hospital   *Hospital             // nil until identify, or unknown
+	req        fhir.Request          // what is asked for
+	sealed     *sealedLink           // the opened link, when the path is one
+	consumer   *Consumer             // nil until authenticate
+	batch      *batch                // entries of a batch or transaction
+	held       int64                 // bytes of f.bodies to give back
+	ruled      transforms.Outgoing   // what the vendor's rules made of a call that is no batch
+	rest       *transforms.Rest      // what a split search asks for after its last page; nil = nothing
+	alternate  *transforms.Alternate // the call of the vendor's own API in place of a search; nil = none
+	out        *http.Request         // the request to the hospital
+	answer     *http.Response        // its answer
+	waited     time.Duration         // time spent waiting for the hospital
+	upstreamID string                // the hospital's own id of the request
+	err        error                 // what ended the call, for the record
 }
 
 // ServeHTTP takes one call through all stages. Errors of every stage end here
@@ -121,6 +126,7 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		id:       RequestID(r),
 		began:    time.Now(),
 		snapshot: f.snapshot.Load(),
+		sealer:   f.sealer.Load(),
 	}
 	end := f.metrics.Begin()
 	defer end()

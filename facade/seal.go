@@ -11,6 +11,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/internal/envelope"
+	"fhirgate/transforms"
 )
 
 // Sealed links: what no prefix can map comes back to us as a token that only
@@ -42,7 +43,10 @@ type sealedLink struct {
 	Interaction fhir.Interaction `json:"i"`
 	Type        string           `json:"t,omitempty"`
 	Operation   string           `json:"o,omitempty"`
-	Expires     int64            `json:"e"` // Unix seconds
+	Expires     int64            `json:"e"`           // Unix seconds
+	Form        bool             `json:"f,omitempty"` // the URL's query goes as the form of a POST _search
+	Rule        string           `json:"r,omitempty"` // whose alternate route the URL is a page of
+	Rest        *transforms.Rest `json:"m,omitempty"` // what is to be asked for after its last page
 }
 
 // Seal returns the token of a link, or an error when it is longer than a URL

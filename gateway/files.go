@@ -48,16 +48,17 @@ func ReadFiles(fsys fs.FS, folders Folders) (*Files, error) {
 		}
 	}
 	if len(problems) == 0 {
-		problems = files.between()
+		problems = files.join()
 	}
 	return &files, problems.Err()
 }
 
-// between finds what is wrong between files that are right by themselves.
-func (f *Files) between() strict.Problems {
+// join brings the files together, and finds what is wrong between those that
+// are right by themselves.
+func (f *Files) join() strict.Problems {
 	var problems strict.Problems
 	ids := make(map[string]bool, len(f.Routes))
-	for _, route := range f.Routes {
+	for i, route := range f.Routes {
 		ids[route.ID] = true
 		if route.Vendor == "" {
 			continue
@@ -67,9 +68,9 @@ func (f *Files) between() strict.Problems {
 			problems = append(problems, route.Problem("vendor", "%s", strict.Unknown("vendor", route.Vendor, sortedKeys(f.Vendors))))
 			continue
 		}
-		for _, name := range vendor.CheckVars(route.Vars) {
-			problems = append(problems, route.Problem("vars", "the rules of vendor %s need %q", route.Vendor, name))
-		}
+		var found strict.Problems
+		f.Routes[i], found = meet(route, vendor)
+		problems = append(problems, found...)
 	}
 	for _, plan := range f.Plans {
 		for _, id := range plan.Hospitals {
@@ -79,6 +80,31 @@ func (f *Files) between() strict.Problems {
 		}
 	}
 	return problems
+}
+
+// meet returns the route as its vendor's files want it: with the FHIR base that
+// their url makes. The problems are what the two do not agree on.
+func meet(route *routes.Route, vendor *transforms.Vendor) (*routes.Route, strict.Problems) {
+	var problems strict.Problems
+	for _, rule := range vendor.SearchesInURL(route.ID) {
+		if !route.Upstream.SearchInURL {
+			problems = append(problems, route.Problem("upstream.search_in_url", "must be true: the rule %q of vendor %s writes search parameters, which may name patients, into URLs", rule, vendor.Name))
+		}
+	}
+	missing := vendor.CheckVars(route.ID, route.Vars)
+	for _, name := range missing {
+		problems = append(problems, route.Problem("vars", "the rules of vendor %s need %q", vendor.Name, name))
+	}
+	if len(missing) > 0 {
+		return route, problems
+	}
+	base, err := vendor.BaseURL(route.Upstream.BaseURL, route.Vars)
+	if err != nil {
+		return route, append(problems, route.Problem("vars", "cannot make the url of vendor %s: %s", vendor.Name, err))
+	}
+	met := *route
+	met.Upstream.BaseURL = base
+	return &met, problems
 }
 
 func sortedKeys[V any](m map[string]V) []string {

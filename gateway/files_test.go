@@ -68,7 +68,24 @@ func TestMistakesBetweenFiles(t *testing.T) {
 		"vendor misspelt":  {map[string]string{"routes/harbor.yaml": replace(goodRoute, "vendor: hapi", "vendor: hapy")}, []string{`routes/harbor.yaml:4:9: vendor: unknown vendor "hapy"; did you mean "hapi"?`}},
 		"hospital unknown": {map[string]string{"policies/trial.json": replace(goodPlan, `["harbor"]`, `["harbour"]`)}, []string{`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "harbour"; did you mean "harbor"?`}},
 		"var missing":      {map[string]string{"routes/harbor.yaml": replace(goodRoute, "practice:", "praxis:")}, []string{`routes/harbor.yaml:8:7: vars: the rules of vendor hapi need "practice"`}},
-		"every hospital":   {map[string]string{"policies/trial.json": replace(goodPlan, `["harbor"]`, `["*"]`)}, nil},
+		"var that is no segment": {map[string]string{
+			"transforms/hapi.yaml": replace(goodVendor, "request:", "url: \"{base_url}/r4/{practice}\"\nrequest:"),
+			"routes/harbor.yaml":   replace(goodRoute, `practice: "9"`, `practice: ".."`),
+		}, []string{`routes/harbor.yaml:8:7: vars: cannot make the url of vendor hapi: the path has a dot segment with the vars practice`}},
+		"var of the url missing": {map[string]string{
+			"transforms/hapi.yaml": replace(goodVendor, "request:", "url: \"{base_url}/r4/{tenant}\"\nrequest:"),
+		}, []string{`routes/harbor.yaml:8:7: vars: the rules of vendor hapi need "tenant"`}},
+		"search in a URL": {map[string]string{
+			"transforms/hapi.yaml": replace(goodVendor, "[{param.add: {name: practice, value: {var: practice}}}]", "[{search.get: {}}]"),
+		}, []string{`routes/harbor.yaml:6:11: upstream.search_in_url: must be true: the rule "practice" of vendor hapi writes search parameters, which may name patients, into URLs`}},
+		"search in a URL, allowed": {map[string]string{
+			"transforms/hapi.yaml": replace(goodVendor, "[{param.add: {name: practice, value: {var: practice}}}]", "[{search.get: {}}]"),
+			"routes/harbor.yaml":   replace(goodRoute, `fhir"}`, `fhir", search_in_url: true}`),
+		}, nil},
+		"search in a URL, of another hospital": {map[string]string{
+			"transforms/hapi.yaml": replace(replace(goodVendor, "[{param.add: {name: practice, value: {var: practice}}}]", "[{search.get: {}}]"), "type: Encounter", "hospital: lakeside"),
+		}, nil},
+		"every hospital": {map[string]string{"policies/trial.json": replace(goodPlan, `["harbor"]`, `["*"]`)}, nil},
 		"all at once": {map[string]string{
 			"routes/harbor.yaml":  replace(goodRoute, "vendor: hapi", "vendor: zzzzzzz"),
 			"policies/trial.json": replace(goodPlan, `["harbor"]`, `["zzzzzzz"]`),
@@ -98,4 +115,13 @@ func TestMistakesBetweenFiles(t *testing.T) {
 			require.Equal(t, tc.want, got)
 		})
 	}
+}
+
+func TestTheVendorMakesTheBase(t *testing.T) {
+	files, err := ReadFiles(installation(map[string]string{
+		"transforms/hapi.yaml": replaceOnce(t, goodVendor, "request:", "url: \"{base_url}/r4/{practice}\"\nrequest:"),
+		"routes/harbor.yaml":   replaceOnce(t, goodRoute, `practice: "9"`, "practice: a/b 1"),
+	}), folders)
+	require.NoError(t, err)
+	require.Equal(t, "https://ehr.example/fhir/r4/a%2Fb%201", files.Routes[0].Upstream.BaseURL)
 }

@@ -87,17 +87,21 @@ func cutPrefix(value string) (prefix, rest string) {
 	return "", value
 }
 
+// dateForms are a day, a month and a year, with their lengths
+// (https://hl7.org/fhir/R4/datatypes.html#date).
+var dateForms = []struct {
+	layout              string
+	years, months, days int
+}{
+	{"2006-01-02", 0, 0, 1},
+	{"2006-01", 0, 1, 0},
+	{"2006", 1, 0, 0},
+}
+
 // period returns the instants at which a day, a month or a year of zone begins
-// and ends (https://hl7.org/fhir/R4/datatypes.html#date).
+// and ends.
 func period(date string, zone *time.Location) (begin, end string, ok bool) {
-	for _, form := range []struct {
-		layout              string
-		years, months, days int
-	}{
-		{"2006-01-02", 0, 0, 1},
-		{"2006-01", 0, 1, 0},
-		{"2006", 1, 0, 0},
-	} {
+	for _, form := range dateForms {
 		first, err := time.Parse(form.layout, date)
 		if err != nil {
 			continue

@@ -61,3 +61,27 @@ func (o *once) apply(r *request) (bool, *fhir.Error) {
 	}
 	return true, nil
 }
+
+// exclusive refuses a call that has more than one of the listed parameters.
+type exclusive []string
+
+func (o *exclusive) check(doc *strict.Document, place string) {
+	checkNames(doc, place, *o)
+	if len(*o) == 1 {
+		doc.Fail(place, "must name two parameters or more: which of them exclude each other")
+	}
+}
+
+func (o *exclusive) apply(r *request) (bool, *fhir.Error) {
+	var given []string
+	for _, name := range *o {
+		if r.params.has(name) {
+			given = append(given, name)
+		}
+	}
+	if len(given) > 1 {
+		return true, fhir.NewError(http.StatusBadRequest, fhir.IssueNotSupported,
+			"the hospital takes only one of these parameters in a call: "+strings.Join(given, ", "))
+	}
+	return true, nil
+}

@@ -48,7 +48,7 @@ func TestTheExamplesOfTheDocumentWork(t *testing.T) {
 	forms := reflect.TypeFor[step]()
 	for i := range forms.NumField() {
 		name := forms.Field(i).Tag.Get("yaml")
-		require.Contains(t, strings.Join(rules, ""), "- "+name+": ", "the document shows every operation")
+		require.Contains(t, strings.Join(rules, ""), "- "+name+":", "the document shows every operation")
 	}
 	for _, word := range interactions {
 		require.Contains(t, string(document), "`"+word+"`", "the document names every interaction")

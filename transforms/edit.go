@@ -42,7 +42,7 @@ type preset assignment
 
 func (o *preset) check(doc *strict.Document, place string) { (*assignment)(o).checkParam(doc, place) }
 
-func (o *preset) reads() string { return o.Value.name }
+func (o *preset) reads() []string { return o.Value.reads() }
 
 func (o *preset) apply(r *request) (bool, *fhir.Error) {
 	if r.params.has(o.Name) {
@@ -58,7 +58,7 @@ func (o *paramSet) check(doc *strict.Document, place string) {
 	(*assignment)(o).checkParam(doc, place)
 }
 
-func (o *paramSet) reads() string { return o.Value.name }
+func (o *paramSet) reads() []string { return o.Value.reads() }
 
 func (o *paramSet) apply(r *request) (bool, *fhir.Error) {
 	return r.assign(o.Name, o.Value, params.set)
@@ -71,7 +71,7 @@ func (o *paramAdd) check(doc *strict.Document, place string) {
 	(*assignment)(o).checkParam(doc, place)
 }
 
-func (o *paramAdd) reads() string { return o.Value.name }
+func (o *paramAdd) reads() []string { return o.Value.reads() }
 
 func (o *paramAdd) apply(r *request) (bool, *fhir.Error) {
 	return r.assign(o.Name, o.Value, func(ps params, name, value string) params {

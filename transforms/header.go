@@ -3,6 +3,7 @@ package transforms
 import (
 	"net/http"
 	"slices"
+	"strconv"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -22,20 +23,25 @@ var reservedHeaders = []string{
 	"Proxy-Authorization", "Proxy-Connection", "Range", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
-func (o *headerSet) check(doc *strict.Document, place string) {
-	switch {
-	case !httpguts.ValidHeaderFieldName(o.Name):
-		doc.Fail(place+".name", "must be the name of a header")
-	case slices.Contains(reservedHeaders, http.CanonicalHeaderKey(o.Name)):
-		doc.Fail(place+".name", "%s is set by the gateway itself", http.CanonicalHeaderKey(o.Name))
+// checkHeader tells whether a rule may change the header name.
+func checkHeader(doc *strict.Document, place, name string) {
+	switch canonical := http.CanonicalHeaderKey(name); {
+	case !httpguts.ValidHeaderFieldName(name):
+		doc.Fail(place, "must be the name of a header")
+	case slices.Contains(reservedHeaders, canonical):
+		doc.Fail(place, "%s is set by the gateway itself", canonical)
 	}
+}
+
+func (o *headerSet) check(doc *strict.Document, place string) {
+	checkHeader(doc, place+".name", o.Name)
 	(*assignment)(o).checkValue(doc, place)
 	if !httpguts.ValidHeaderFieldValue(o.Value.text) {
 		doc.Fail(place+".value", "cannot be the value of a header")
 	}
 }
 
-func (o *headerSet) reads() string { return o.Value.name }
+func (o *headerSet) reads() []string { return o.Value.reads() }
 
 func (o *headerSet) apply(r *request) (bool, *fhir.Error) {
 	text, fault := o.Value.of(r.call.Vars)
@@ -44,4 +50,24 @@ func (o *headerSet) apply(r *request) (bool, *fhir.Error) {
 	}
 	r.header.Set(o.Name, text)
 	return true, nil
+}
+
+// headerDrop removes the listed request headers.
+type headerDrop []string
+
+func (o *headerDrop) check(doc *strict.Document, place string) {
+	if len(*o) == 0 {
+		doc.Fail(place, "names no header")
+	}
+	for i, name := range *o {
+		checkHeader(doc, place+"."+strconv.Itoa(i), name)
+	}
+}
+
+func (o *headerDrop) apply(r *request) (touched bool, _ *fhir.Error) {
+	for _, name := range *o {
+		touched = touched || len(r.header.Values(name)) > 0
+		r.header.Del(name)
+	}
+	return touched, nil
 }

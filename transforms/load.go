@@ -16,20 +16,16 @@ import (
 type file struct {
 	Version int        `yaml:"version"` // of the format; 1
 	Vendor  string     `yaml:"vendor"`  // equals the file name
+	URL     string     `yaml:"url"`     // FHIR base made of the route's base_url and vars; default: base_url
 	Request []fileRule `yaml:"request"` // rules for requests, applied in this order
 }
 
 // fileRule is the form of a rule.
 type fileRule struct {
-	Name string   `yaml:"name"` // for people: errors and `fhirgate route` show it
-	When fileWhen `yaml:"when"` // default: every call
-	Do   []step   `yaml:"do"`   // operations, applied in this order
-}
-
-// fileWhen is the form of a rule's condition. All that is given must hold.
-type fileWhen struct {
-	Type        words `yaml:"type"`        // default: any, or none
-	Interaction words `yaml:"interaction"` // default: any
+	Name   string    `yaml:"name"`   // for people: errors and `fhirgate route` show it
+	When   fileWhen  `yaml:"when"`   // default: every call
+	Unless *fileWhen `yaml:"unless"` // calls that the rule leaves alone, all of it holding; default: none
+	Do     []step    `yaml:"do"`     // operations, applied in this order
 }
 
 const testSuffix = "_test.yaml"
@@ -87,7 +83,8 @@ func (c *compiler) file(f *file, fileName string) {
 	case f.Vendor != fileName:
 		c.doc.Fail("vendor", "must equal the file name, %q", fileName)
 	}
-	if c.decoded && len(f.Request) == 0 {
+	c.url(f.URL)
+	if c.decoded && len(f.Request) == 0 && f.URL == "" {
 		c.doc.Fail("request", "holds no rule")
 	}
 	for i := range f.Request {
@@ -104,37 +101,20 @@ func (c *compiler) rule(f *fileRule, place string) {
 	case slices.Contains(c.vendor.Rules(), f.Name):
 		c.doc.Fail(place+".name", "another rule has this name")
 	}
-	r := rule{name: f.Name, types: f.When.Type}
-	c.given(place+".when.type", f.When.Type)
-	for _, typ := range f.When.Type {
-		if !fhir.IsResourceType(typ) {
-			c.doc.Fail(place+".when.type", "%q is not a resource type of R4 (names are case-sensitive)", typ)
-		}
-	}
-	c.given(place+".when.interaction", f.When.Interaction)
-	for _, word := range f.When.Interaction {
-		if !slices.Contains(interactions, word) {
-			c.doc.Fail(place+".when.interaction", "%s", strict.Unknown("interaction", word, interactions))
-		}
-		r.interactions = append(r.interactions, fhir.Interaction(word))
-	}
+	r := rule{name: f.Name, when: c.condition(place+".when", &f.When), unless: c.unless(place+".unless", f.Unless)}
 	if c.decoded && len(f.Do) == 0 {
 		c.doc.Fail(place+".do", "holds no operation")
 	}
 	for i := range f.Do {
 		if operation := c.step(&f.Do[i], place+".do."+strconv.Itoa(i)); operation != nil {
 			r.operations = append(r.operations, operation)
-			c.reads(operation)
+			c.reads(operation, r.when)
+			if route, ok := operation.(*route); ok {
+				c.route(route, f, place+".do."+strconv.Itoa(i)+".alternate")
+			}
 		}
 	}
 	c.vendor.rules = append(c.vendor.rules, r)
-}
-
-// given refuses a condition that is written without a word.
-func (c *compiler) given(place string, words words) {
-	if c.decoded && c.doc.Has(place) && len(words) == 0 {
-		c.doc.Fail(place, "is empty: leave it out to mean any")
-	}
 }
 
 // interactions are the words that a rule may name.

@@ -36,7 +36,7 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 		"version":            {"version: 1", "version: 2", "1:10: version: must be 1"},
 		"vendor not file":    {"vendor: acme", "vendor: emca", `2:9: vendor: must equal the file name, "acme"`},
 		"vendor form":        {"vendor: acme", "vendor: Acme!", "2:9: vendor: must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit"},
-		"response is later":  {"request:", "response: []\nrequest:", `3:1: unknown key "response"; allowed are request, vendor, version`},
+		"response is later":  {"request:", "response: []\nrequest:", `3:1: unknown key "response"; allowed are request, url, vendor, version`},
 		"no rule":            {good[strings.Index(good, "request:"):], "", "1:1: request: holds no rule"},
 		"no name":            {"name: small pages", "name: ''", "4:11: request.0.name: is missing"},
 		"name of two lines":  {"name: small pages", `name: "a\nb"`, "4:11: request.0.name: must be one line of at most 120 bytes"},
@@ -46,7 +46,7 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 		"type null":          {"type: Patient", "type: ", "5:18: request.0.when.type: is empty: leave it out to mean any"},
 		"type form":          {"type: Patient", "type: {a: b}", "5:18: request.0.when.type: must be a word or a list of words"},
 		"interaction":        {"search-type", "search-typ", `5:40: request.0.when.interaction: unknown interaction "search-typ"; did you mean "search-type"?`},
-		"condition":          {"when: {", "when: {method: GET, ", `5:12: request.0.when: unknown key "method"; allowed are interaction, type`},
+		"condition":          {"when: {", "when: {method: GET, ", `5:12: request.0.when: unknown key "method"; allowed are header, hospital, interaction, param, type`},
 		"operation":          {"param.cap", "param.cpa", `7:9: request.0.do.0: unknown key "param.cpa"; did you mean "param.cap"?`},
 		"two in one":         {"- param.cap: {name: _count, max: 100}\n      - param.default", "- param.cap: {name: _count, max: 100}\n        param.default", "7:9: request.0.do.0: holds param.cap and param.default: give each operation an item of its own"},
 		"none in one":        {"param.cap: {name: _count, max: 100}", "{}", "7:9: request.0.do.0: holds no operation"},
@@ -131,9 +131,9 @@ request:
 `
 	vendor, problems := Parse("acme.yaml", []byte(reads))
 	require.Empty(t, problems)
-	require.Empty(t, vendor.CheckVars(map[string]string{"site": "a", "client": "b", "other": "c"}))
-	require.Equal(t, []string{"client", "site"}, vendor.CheckVars(map[string]string{"client": ""}))
-	require.Empty(t, (*Vendor)(nil).CheckVars(nil))
+	require.Empty(t, vendor.CheckVars("x", map[string]string{"site": "a", "client": "b", "other": "c"}))
+	require.Equal(t, []string{"client", "site"}, vendor.CheckVars("x", map[string]string{"client": ""}))
+	require.Empty(t, (*Vendor)(nil).CheckVars("x", nil))
 }
 
 func FuzzParse(f *testing.F) {

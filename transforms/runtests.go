@@ -1,6 +1,8 @@
 package transforms
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
@@ -37,11 +39,16 @@ type testFile struct {
 type testCase struct {
 	Name        testName          `yaml:"name"`
 	Request     string            `yaml:"request"`      // METHOD path?query below the hospital's base
+	Headers     map[string]string `yaml:"headers"`      // that the caller sends
+	Hospital    string            `yaml:"hospital"`     // id of the route; default none
 	TimeZone    string            `yaml:"time_zone"`    // of the hospital; default UTC
 	Vars        map[string]string `yaml:"vars"`         // of the route
 	Want        string            `yaml:"want"`         // METHOD path?query
 	WantHeaders map[string]string `yaml:"want_headers"` // headers that the rules must have set
+	WantNext    string            `yaml:"want_next"`    // METHOD path?query of the next part of a split search
 	WantError   string            `yaml:"want_error"`   // status, blank, part of the text
+	Answer      string            `yaml:"answer"`       // of an alternate route
+	WantAnswer  string            `yaml:"want_answer"`  // the Bundle that the answer becomes; blanks between values do not count
 }
 
 // testName is a name that knows its line.
@@ -101,6 +108,7 @@ func runFile(vendor *Vendor, name string, data []byte) ([]Result, strict.Problem
 type test struct {
 	*testCase
 	call                Call
+	req                 fhir.Request
 	method, path, query string
 }
 
@@ -117,6 +125,12 @@ func (c *testCase) prepare(doc *strict.Document, place string) (t test, ok bool)
 	if c.WantError != "" && len(c.WantHeaders) > 0 {
 		doc.Fail(place+".want_headers", "does not go with want_error: nothing is sent")
 	}
+	if c.WantError != "" && c.WantNext+c.Answer != "" {
+		doc.Fail(place, "has want_next or answer beside want_error: nothing is sent")
+	}
+	if (c.Answer == "") != (c.WantAnswer == "") {
+		doc.Fail(place, "needs answer and want_answer together")
+	}
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil || c.TimeZone == "Local" {
 		doc.Fail(place+".time_zone", "is not an IANA time zone such as America/Chicago")
@@ -128,7 +142,14 @@ func (c *testCase) prepare(doc *strict.Document, place string) (t test, ok bool)
 	if err != nil {
 		doc.Fail(place+".request", "must be METHOD path?query as in GET Appointment?date=2026-11-22: %s", err)
 	}
-	t.call = Call{Type: req.Type, Interaction: req.Interaction, Vars: c.Vars, Zone: zone}
+	t.req = req
+	t.call = Call{
+		Hospital: c.Hospital, Type: req.Type, Interaction: req.Interaction, Compartment: req.Compartment != "", Form: req.FormSearch,
+		Header: make(http.Header), Vars: c.Vars, Zone: zone,
+	}
+	for name, value := range c.Headers {
+		t.call.Header.Set(name, value)
+	}
 	if req.Conditional {
 		t.call.Interaction = req.Interaction.Conditional()
 	}
@@ -137,12 +158,12 @@ func (c *testCase) prepare(doc *strict.Document, place string) (t test, ok bool)
 
 func (t *test) run(vendor *Vendor, file string) Result {
 	header := make(http.Header)
-	query, rules, err := vendor.Apply(t.call, t.query, header)
+	out, err := vendor.Apply(t.call, t.query, header)
 	var diff []string
 	differ := func(what, want, got string) {
 		diff = append(diff, "want"+what+": "+want, " got"+what+": "+got)
 	}
-	if got := t.outcome(query, err); t.Want != "" && got != t.Want {
+	if got := t.outcome(out, err); t.Want != "" && got != t.Want {
 		differ("", t.Want, got)
 	} else if t.WantError != "" && !refusedAs(err, t.WantError) {
 		differ("", t.WantError, got)
@@ -152,20 +173,68 @@ func (t *test) run(vendor *Vendor, file string) Result {
 			differ(" "+name, t.WantHeaders[name], got)
 		}
 	}
-	return Result{File: file, Line: t.Name.line, Name: t.Name.text, OK: len(diff) == 0, Diff: strings.Join(diff, "\n"), Rules: rules}
+	if t.WantNext != "" {
+		if got := t.next(vendor, out); got != t.WantNext {
+			differ(" next", t.WantNext, got)
+		}
+	}
+	if t.Answer != "" {
+		if want, got := compact(t.WantAnswer), t.mapped(out); got != want {
+			differ(" answer", want, got)
+		}
+	}
+	return Result{File: file, Line: t.Name.line, Name: t.Name.text, OK: len(diff) == 0, Diff: strings.Join(diff, "\n"), Rules: out.Applied}
 }
 
 // outcome returns what became of a request as a test writes it.
-func (t *test) outcome(query string, err error) string {
+func (t *test) outcome(out Outgoing, err error) string {
 	var refusal *fhir.Error
-	switch {
-	case errors.As(err, &refusal):
+	if errors.As(err, &refusal) {
 		return strconv.Itoa(refusal.Status) + " " + refusal.Text
-	case query == "":
-		return t.method + " " + t.path
-	default:
-		return t.method + " " + t.path + "?" + query
 	}
+	method, path := t.method, t.path
+	switch {
+	case out.Alternate != nil:
+		return http.MethodGet + " " + out.Alternate.URL
+	case out.Form && !t.req.FormSearch:
+		method, path = http.MethodPost, strings.TrimPrefix(t.path+"/_search", "/")
+	case t.req.FormSearch && !out.Form:
+		method, path = http.MethodGet, strings.TrimSuffix(strings.TrimSuffix(t.path, "_search"), "/")
+	}
+	if out.Query != "" {
+		path += "?" + out.Query
+	}
+	return method + " " + path
+}
+
+// next returns what is asked for after the last page of out.
+func (t *test) next(vendor *Vendor, out Outgoing) string {
+	if out.Rest == nil {
+		return "nothing"
+	}
+	return t.outcome(vendor.Resume(t.call, out.Rest))
+}
+
+// mapped returns what becomes of the test's answer.
+func (t *test) mapped(out Outgoing) string {
+	if out.Alternate == nil {
+		return "the call takes no alternate route"
+	}
+	bundle, err := out.Alternate.Map([]byte(t.Answer))
+	if err != nil {
+		return err.Error()
+	}
+	return compact(string(bundle))
+}
+
+// compact returns JSON without blanks between its values; what is no JSON
+// stays as it is.
+func compact(text string) string {
+	var out bytes.Buffer
+	if json.Compact(&out, []byte(text)) != nil {
+		return strings.TrimSpace(text)
+	}
+	return out.String()
 }
 
 // refusedAs reports whether err has the status of want and a text that holds

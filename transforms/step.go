@@ -14,6 +14,7 @@ type step struct {
 	DayRange   *dayRange   `yaml:"param.dayRange"`
 	RequireAny *requireAny `yaml:"param.requireAny"`
 	Once       *once       `yaml:"param.once"`
+	Exclusive  *exclusive  `yaml:"param.exclusive"`
 	Cap        *limit      `yaml:"param.cap"`
 	Default    *preset     `yaml:"param.default"`
 	Set        *paramSet   `yaml:"param.set"`
@@ -21,6 +22,11 @@ type step struct {
 	Drop       *drop       `yaml:"param.drop"`
 	Rename     *rename     `yaml:"param.rename"`
 	HeaderSet  *headerSet  `yaml:"header.set"`
+	HeaderDrop *headerDrop `yaml:"header.drop"`
+	SearchPost *searchPost `yaml:"search.post"`
+	SearchGet  *searchGet  `yaml:"search.get"`
+	Split      *split      `yaml:"search.split"`
+	Alternate  *route      `yaml:"alternate"`
 }
 
 // operation is what a step does.

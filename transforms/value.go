@@ -59,23 +59,41 @@ func (v value) of(vars map[string]string) (string, *fhir.Error) {
 	return text, nil
 }
 
-// reads notes the var that an operation reads.
-func (c *compiler) reads(o operation) {
-	if reader, ok := o.(interface{ reads() string }); ok && reader.reads() != "" {
-		c.vendor.vars = append(c.vendor.vars, reader.reads())
+// reading is a var that the rules of a file read.
+type reading struct {
+	name string
+	when condition // of the rule; the zero condition for what every call needs
+}
+
+// reads notes the vars that an operation reads.
+func (c *compiler) reads(o operation, when condition) {
+	reader, ok := o.(interface{ reads() []string })
+	if !ok {
+		return
+	}
+	for _, name := range reader.reads() {
+		c.vendor.vars = append(c.vendor.vars, reading{name, when})
 	}
 }
 
-// CheckVars returns the names of the vars that the rules read and a route
-// lacks, or leaves empty; sorted, each once.
-func (v *Vendor) CheckVars(vars map[string]string) []string {
+// reads returns the var that the value is, if any.
+func (v value) reads() []string {
+	if v.name == "" {
+		return nil
+	}
+	return []string{v.name}
+}
+
+// CheckVars returns the names of the vars that the rules for a hospital read
+// and its route lacks, or leaves empty; sorted, each once.
+func (v *Vendor) CheckVars(hospital string, vars map[string]string) []string {
 	if v == nil {
 		return nil
 	}
 	var missing []string
-	for _, name := range v.vars {
-		if vars[name] == "" {
-			missing = append(missing, name)
+	for _, read := range v.vars {
+		if vars[read.name] == "" && read.when.reaches(hospital) {
+			missing = append(missing, read.name)
 		}
 	}
 	slices.Sort(missing)

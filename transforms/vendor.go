@@ -1,12 +1,11 @@
 // Package transforms reads the vendor files, one YAML file a vendor of EHR
 // systems, and applies their rules: what a vendor's systems want of a request
-// beyond FHIR R4, in parameters and headers. docs/add-a-vendor-rule.md lists
-// the operations with examples.
+// beyond FHIR R4, in parameters, headers, verb and place.
+// docs/add-a-vendor-rule.md lists the operations with examples.
 package transforms
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -19,82 +18,169 @@ type Vendor struct {
 	Name string // equals the file name without ".yaml"
 	File string // where it was read from
 
+	url   *urlTemplate // of the FHIR base, behind the route's base_url; nil = base_url alone
 	rules []rule
-	vars  []string // names of the vars that rules read
+	vars  []reading
 }
 
-// Call is what rules may know of a request besides its query and headers.
+// Call is what rules may know of a request besides its query.
 type Call struct {
+	Hospital    string            // id of its route
 	Type        string            // resource type; empty for system-level interactions
 	Interaction fhir.Interaction  // a conditional call has its conditional form (fhir.Interaction.Conditional)
+	Compartment bool              // a search below one resource, such as Patient/1/Observation
+	Form        bool              // a POST _search: the query is its form body
+	Header      http.Header       // as the caller sent it; nil = none
 	Vars        map[string]string // of the route
 	Zone        *time.Location    // of the hospital; nil = UTC
 }
 
+// Outgoing is a request as the rules leave it.
+type Outgoing struct {
+	Query     string     // raw query without "?", or form body
+	Form      bool       // the query is the form body of a POST _search
+	Rest      *Rest      // what is to be asked for after the last page; nil = nothing
+	Alternate *Alternate // the call of the vendor's own API to make instead; nil = none
+	Applied   []string   // names of the rules that changed something or made a demand
+}
+
 // rule is a compiled rule of a file: where it applies, and what it does there.
 type rule struct {
-	name         string
-	types        []string           // empty = any
-	interactions []fhir.Interaction // empty = any
-	operations   []operation
+	name       string
+	when       condition
+	unless     *condition // nil = no exception
+	operations []operation
 }
 
 // request is a call on its way through the rules that match it.
 type request struct {
 	call    Call
+	query   string // as it came
 	params  params
 	header  http.Header
-	changed bool // params no longer stand for the query as it came
+	changed bool // params no longer stand for query
+	form    bool
+	split   *split // whose list is to be cut
+	route   *route // that is to be taken
 }
 
 // Apply takes a request through the rules in the order of the file. query is a
 // raw query string without "?", or the body of a POST _search; parameters that
-// no rule touches keep their bytes and their order. header is changed in
-// place and must not be nil.
+// no rule touches keep their bytes and their order. header is the one to send:
+// it is changed in place and must not be nil.
 //
 // A search that has both a query and a form body is one search
 // (https://hl7.org/fhir/R4/http.html#search): join the two with "&" and apply
 // the rules once, or a demand such as param.requireAny sees only half of it.
 //
-// applied names the rules that changed something or made a demand; in case of
-// an error the last one is the one that refused. The error is a *fhir.Error,
-// and then the query is empty. Without a matching rule the query comes back as
-// it is and nothing is allocated.
-func (v *Vendor) Apply(call Call, query string, header http.Header) (newQuery string, applied []string, err error) {
+// The error is a *fhir.Error; then only Applied is set, and its last rule is
+// the one that refused. Without a matching rule the query comes back as it is
+// and nothing is allocated.
+func (v *Vendor) Apply(call Call, query string, header http.Header) (Outgoing, error) {
+	out := Outgoing{Query: query, Form: call.Form}
 	if v == nil {
-		return query, nil, nil
+		return out, nil
 	}
-	var r *request
+	var (
+		r       *request
+		applied []string
+	)
 	for i := range v.rules {
 		rule := &v.rules[i]
-		if !rule.matches(&call) {
+		if !rule.when.concerns(&call) {
 			continue
 		}
 		if r == nil {
 			r = newRequest(call, query, header)
+		}
+		if !rule.matches(r) {
+			continue
 		}
 		touched, refusal := rule.apply(r)
 		if touched {
 			applied = append(applied, rule.name)
 		}
 		if refusal != nil {
-			refusal.Text += " (rule " + strconv.Quote(rule.name) + " of vendor " + v.Name + ")"
-			return "", applied, refusal
+			return Outgoing{Applied: applied}, v.named(refusal, rule.name)
 		}
 	}
-	if r == nil || !r.changed {
-		return query, applied, nil
+	if r == nil {
+		return out, nil
 	}
-	return r.params.String(), applied, nil
+	out, refusal := r.finish()
+	out.Applied = applied
+	if refusal != nil {
+		return Outgoing{Applied: applied}, v.named(refusal, r.route.rule)
+	}
+	return out, nil
+}
+
+// ApplyHeaders lets the rules change the header of a call whose place and
+// parameters stand fast: one for a further page. Rules with a condition on
+// parameters are left out. The error is a *fhir.Error.
+func (v *Vendor) ApplyHeaders(call Call, header http.Header) error {
+	if v == nil {
+		return nil
+	}
+	var r *request
+	for i := range v.rules {
+		rule := &v.rules[i]
+		if rule.looksAtParams() || !rule.when.concerns(&call) || rule.unless != nil && rule.unless.concerns(&call) {
+			continue
+		}
+		if r == nil {
+			r = newRequest(call, "", header)
+		}
+		for _, operation := range rule.operations {
+			switch operation.(type) {
+			case *headerSet, *headerDrop:
+				if _, refusal := operation.apply(r); refusal != nil {
+					return v.named(refusal, rule.name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// named adds to a refusal the rule that made it.
+func (v *Vendor) named(refusal *fhir.Error, rule string) *fhir.Error {
+	refusal.Text += " (rule " + strconv.Quote(rule) + " of vendor " + v.Name + ")"
+	return refusal
 }
 
 // newRequest is a function of its own so that call escapes to the heap only
-// when a rule matches.
+// when a rule may match.
 func newRequest(call Call, query string, header http.Header) *request {
 	if call.Zone == nil {
 		call.Zone = time.UTC
 	}
-	return &request{call: call, params: parseParams(query), header: header}
+	return &request{call: call, query: query, params: parseParams(query), header: header, form: call.Form}
+}
+
+// finish returns what the rules made of r. A refusal is one of its alternate
+// route.
+func (r *request) finish() (Outgoing, *fhir.Error) {
+	out := Outgoing{Query: r.query, Form: r.form}
+	if r.split != nil {
+		if rest := r.params.cut(r.split.Param, r.split.AtMost); rest != nil {
+			r.changed = true
+			out.Rest = &Rest{Query: rest.String(), Param: r.split.Param, AtMost: r.split.AtMost, Form: r.form}
+		}
+	}
+	if r.changed {
+		out.Query = r.params.String()
+	}
+	if r.route == nil {
+		return out, nil
+	}
+	if out.Rest != nil {
+		out.Rest.Rule = r.route.rule
+	}
+	var refusal *fhir.Error
+	out.Form = false
+	out.Alternate, refusal = r.route.to(r)
+	return out, refusal
 }
 
 // Rules returns the names of the rules in the order of the file.
@@ -109,9 +195,15 @@ func (v *Vendor) Rules() []string {
 	return names
 }
 
-func (r *rule) matches(call *Call) bool {
-	return (len(r.types) == 0 || slices.Contains(r.types, call.Type)) &&
-		(len(r.interactions) == 0 || slices.Contains(r.interactions, call.Interaction))
+// matches reports whether a rule that concerns r's call is for its parameters
+// as well, and r is no exception.
+func (r *rule) matches(req *request) bool {
+	return r.when.asked(req.params) &&
+		(r.unless == nil || !r.unless.concerns(&req.call) || !r.unless.asked(req.params))
+}
+
+func (r *rule) looksAtParams() bool {
+	return len(r.when.params) > 0 || r.unless != nil && len(r.unless.params) > 0
 }
 
 // apply reports whether an operation changed something or made a demand.

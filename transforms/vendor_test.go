@@ -50,9 +50,9 @@ func TestEachOperation(t *testing.T) {
 		"range leaves modifiers":      {"param.dayRange: {name: date}", "date:missing=true&date=", "date:missing=true&date="},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _, err := vendorOf(t, tc.operation).Apply(Call{}, tc.query, http.Header{})
+			got, err := vendorOf(t, tc.operation).Apply(Call{}, tc.query, http.Header{})
 			require.NoError(t, err)
-			require.Equal(t, tc.want, got)
+			require.Equal(t, tc.want, got.Query)
 		})
 	}
 }
@@ -74,14 +74,13 @@ func TestEachRefusal(t *testing.T) {
 		"list of days":    {"param.dayRange: {name: date}", "date=2026-11-22,2026-11-23T00:00Z", "not-supported", "the hospital takes no list of days in the parameter date: ask for one day, or from one to another with ge and lt"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, applied, err := vendorOf(t, tc.operation).Apply(Call{}, tc.query, http.Header{})
+			got, err := vendorOf(t, tc.operation).Apply(Call{}, tc.query, http.Header{})
 			var refusal *fhir.Error
 			require.True(t, errors.As(err, &refusal))
 			require.Equal(t, http.StatusBadRequest, refusal.Status)
 			require.Equal(t, tc.code, refusal.Code)
 			require.Equal(t, tc.want+` (rule "the rule" of vendor acme)`, refusal.Text)
-			require.Equal(t, []string{"the rule"}, applied)
-			require.Empty(t, got)
+			require.Equal(t, Outgoing{Applied: []string{"the rule"}}, got)
 		})
 	}
 }
@@ -110,20 +109,18 @@ request:
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := http.Header{"Accept": {"y", "z"}}
-			got, applied, err := vendor.Apply(tc.call, tc.query, header)
+			got, err := vendor.Apply(tc.call, tc.query, header)
 			require.NoError(t, err)
-			require.Equal(t, tc.want, got)
-			require.Equal(t, tc.applied, applied)
+			require.Equal(t, Outgoing{Query: tc.want, Applied: tc.applied}, got)
 			require.Equal(t, http.Header{"Accept": {"x"}}, header)
 		})
 	}
 }
 
 func TestNoVendorAppliesNothing(t *testing.T) {
-	got, applied, err := (*Vendor)(nil).Apply(Call{}, "a=%zz;", nil)
+	got, err := (*Vendor)(nil).Apply(Call{}, "a=%zz;", nil)
 	require.NoError(t, err)
-	require.Equal(t, "a=%zz;", got)
-	require.Empty(t, applied)
+	require.Equal(t, Outgoing{Query: "a=%zz;"}, got)
 	require.Empty(t, (*Vendor)(nil).Rules())
 }
 
@@ -133,7 +130,7 @@ func TestACallThatNoRuleMatchesAllocatesNothing(t *testing.T) {
 	oracle := vendors["oracle"]
 	call := Call{Type: "Patient", Interaction: fhir.SearchType}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		if got, _, err := oracle.Apply(call, "name=roe", nil); err != nil || got != "name=roe" {
+		if got, err := oracle.Apply(call, "name=roe", nil); err != nil || got.Query != "name=roe" {
 			t.Fail()
 		}
 	}))
@@ -171,7 +168,7 @@ func FuzzApply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, query string) {
 		before := untouched(query)
-		got, applied, err := vendor.Apply(Call{}, query, http.Header{})
+		got, err := vendor.Apply(Call{}, query, http.Header{})
 		if err != nil {
 			var refusal *fhir.Error
 			require.True(t, errors.As(err, &refusal))
@@ -182,15 +179,15 @@ func FuzzApply(f *testing.F) {
 			}, refusal.Text)
 			return
 		}
-		require.Equal(t, []string{"the rule"}, applied)
-		after := untouched(got)
+		require.Equal(t, []string{"the rule"}, got.Applied)
+		after := untouched(got.Query)
 		if query == "" {
 			require.Empty(t, after)
 			return
 		}
 		require.Equal(t, before, after)
-		again, _, err := vendor.Apply(Call{}, got, http.Header{})
+		again, err := vendor.Apply(Call{}, got.Query, http.Header{})
 		require.NoError(t, err, "what went through once goes through again")
-		require.Equal(t, before, untouched(again))
+		require.Equal(t, before, untouched(again.Query))
 	})
 }
