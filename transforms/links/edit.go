@@ -103,7 +103,9 @@ func (s *machine) rewind(buf []byte) error {
 	s.stack[m.depth].index = m.index
 	s.out, s.last, s.edits = s.out[:m.out], m.last, m.edits
 	s.held.active = false
-	if e.member.active {
+	if m.depth == 0 {
+		e.reset() // the whole text is read again
+	} else if e.member.active {
 		e.kept, e.dropped = false, false
 	}
 	e.hold.active, e.member.active, e.comma = false, false, -1

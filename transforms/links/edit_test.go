@@ -179,6 +179,7 @@ func TestNextLink(t *testing.T) {
 		`{"resourceType":"Bundle","link":[{"relation":"self","url":"` + hospital + `/s"}],"entry":[]}`:                                     `{"resourceType":"Bundle","link":[{"relation":"self","url":"` + gateway + `/s"},` + added + `],"entry":[]}`,
 		`{"resourceType":"Bundle","link":[{"relation":"self","url":"` + hospital + `/s"},{"url":"` + hospital + `/n","relation":"next"}]}`: `{"resourceType":"Bundle","link":[{"relation":"self","url":"` + gateway + `/s"},{"url":"` + gateway + `/n","relation":"next"}]}`,
 		`{"resourceType":"Bundle","link":[]}`: `{"resourceType":"Bundle","link":[` + added + `]}`,
+		`{"link":[]}`:                         `{"link":[` + added + `]}`,
 		`{"resourceType":"Bundle" }`:          `{"resourceType":"Bundle" ,"link":[` + added + `]}`,
 		`{"resourceType":"Patient"}`:          `{"resourceType":"Patient","entry":-1}`,
 		`{"resourceType":"Bundle","entry":[{"link":[{"relation":"next","url":"x"}],"resource":{"resourceType":"Basic","link":[{}]}}]}`: `{"resourceType":"Bundle","entry":[{"link":[{"relation":"next","url":"` + gateway + `/x"}],"resource":{"resourceType":"Basic","link":[{}]}}],"link":[` + added + `]}`,
