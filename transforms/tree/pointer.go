@@ -91,6 +91,22 @@ func (p Path) Meet(pointer Pointer) (r Relation, rest Path) {
 	return Above, Path{text: p.text, steps: steps}
 }
 
+// Lead returns the part of pointer that leads to an object of p, or to an
+// element of an array of them, and what leads on. ok is false if pointer ends
+// before it gets there, or goes elsewhere.
+func (p Path) Lead(pointer Pointer) (there, onward Pointer, ok bool) {
+	for n := range len(pointer) + 1 {
+		if relation, _ := p.Meet(pointer[:n]); relation != Equal {
+			continue
+		}
+		for n < len(pointer) && isElement(pointer[n]) {
+			n++
+		}
+		return pointer[:n], pointer[n:], true
+	}
+	return nil, nil, false
+}
+
 // IsZero reports whether p is the zero Path, which leads from a value to
 // itself.
 func (p Path) IsZero() bool { return len(p.steps) == 0 }
@@ -112,6 +128,17 @@ func (p Path) Split() (parent Path, name string, ok bool) {
 		return p, "", false
 	}
 	return Path{text: p.text, steps: p.steps[:len(p.steps)-1]}, last.name, true
+}
+
+// Beside returns the path to the ids and extensions of the primitives that p
+// leads to. ok is false if p does not end in a plain name.
+func (p Path) Beside() (beside Path, ok bool) {
+	parent, name, ok := p.Split()
+	if !ok {
+		return p, false
+	}
+	steps := slices.Concat(parent.steps, []step{{name: "_" + name, index: -1}})
+	return Path{text: p.text, steps: steps}, true
 }
 
 // Diverge returns the path that p and other have in common, and the names of

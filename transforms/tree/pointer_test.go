@@ -67,6 +67,29 @@ func TestPointersMeetPaths(t *testing.T) {
 	}
 }
 
+func TestPointersLeadToObjects(t *testing.T) {
+	for _, c := range []struct {
+		path, pointer, there, onward string
+		ok                           bool
+	}{
+		{"name", "/name/0/use", "/name/0", "/use", true},
+		{"name.#", "/name/0/use", "/name/0", "/use", true},
+		{"name.#", "/name", "", "", false},
+		{"name", "/name", "/name", "", true},
+		{"name", "/gender", "", "", false},
+	} {
+		pointer, _ := ParsePointer(c.pointer)
+		there, onward, ok := path(t, c.path).Lead(pointer)
+		require.Equal(t, c.ok, ok, "%s %s", c.path, c.pointer)
+		require.Equal(t, c.there, there.String())
+		require.Equal(t, c.onward, onward.String())
+	}
+	there, onward, ok := Path{}.Lead(Pointer{"a", "b"})
+	require.True(t, ok)
+	require.Equal(t, "", there.String())
+	require.Equal(t, "/a/b", onward.String())
+}
+
 func TestPartsOfPaths(t *testing.T) {
 	require.True(t, path(t, "name.#.family").Plain())
 	require.False(t, path(t, "name.0.family").Plain())
@@ -78,6 +101,17 @@ func TestPartsOfPaths(t *testing.T) {
 	require.Equal(t, "family", name)
 	require.Equal(t, 2, parent.Len())
 	_, _, ok = path(t, "name.#").Split()
+	require.False(t, ok)
+
+	beside, ok := path(t, "name.#.family").Beside()
+	require.True(t, ok)
+	d := doc(`{"name":[{"_family":{"id":"x"}}]}`)
+	require.Equal(t, `{"id":"x"}`, string(d.Raw(beside.Find(d, d.Root()))))
+	require.True(t, d.Aside(beside.Find(d, d.Root())))
+	require.True(t, d.Named(beside.Find(d, d.Root()), "_family"))
+	require.False(t, d.Named(beside.Find(d, d.Root()), "family"))
+	require.False(t, d.Named(d.Root(), ""))
+	_, ok = path(t, "name.#").Beside()
 	require.False(t, ok)
 
 	common, from, to, ok := path(t, "name.#.a.b").Diverge(path(t, "name.#.c"))

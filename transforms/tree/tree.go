@@ -131,6 +131,18 @@ func (d *Doc) Get(n Node, name string) Node {
 // Name returns the name of the member n, or "" for what is none.
 func (d *Doc) Name(n Node) string { return unquoted(d.rawName(n)) }
 
+// Named reports whether n is a member of that name.
+func (d *Doc) Named(n Node, name string) bool {
+	return d.nodes[d.nodes[n].parent].kind == Object && d.isName(n, name)
+}
+
+// Aside reports whether the name of n begins with an underscore, as that of
+// the id and extensions of a primitive does.
+func (d *Doc) Aside(n Node) bool {
+	name := d.rawName(n)
+	return len(name) > 0 && name[0] == '_'
+}
+
 // Raw returns the bytes of n as it is now.
 func (d *Doc) Raw(n Node) []byte {
 	if v := &d.nodes[n]; !v.edited {
