@@ -34,6 +34,7 @@ const (
 	IssueThrottled    IssueCode = "throttled"
 	IssueException    IssueCode = "exception"
 	IssueNoStore      IssueCode = "no-store"
+	IssueBusinessRule IssueCode = "business-rule"
 )
 
 // Issue is one OperationOutcome.issue

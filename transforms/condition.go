@@ -17,6 +17,8 @@ type fileWhen struct {
 	Interaction words `yaml:"interaction"` // default: any
 	Param       words `yaml:"param"`       // parameters that the call must have, all of them
 	Header      words `yaml:"header"`      // headers that the caller must have sent, all of them
+
+	Where map[string]words `yaml:"where"` // values that the resource must have, by path; in requests that of the body
 }
 
 // condition is a compiled fileWhen. The zero condition holds for every call.
@@ -26,6 +28,7 @@ type condition struct {
 	interactions []fhir.Interaction // empty = any
 	params       []string           // all must have a value
 	headers      []string           // all must have a value
+	where        []valueIs          // all must hold for the resource
 }
 
 // concerns reports whether all of the condition holds but what it says of
@@ -93,6 +96,7 @@ func (c *compiler) condition(place string, f *fileWhen) condition {
 		}
 		out.headers = append(out.headers, http.CanonicalHeaderKey(name))
 	}
+	out.where = c.where(place+".where", f.Where)
 	return out
 }
 
@@ -105,7 +109,7 @@ func (c *compiler) unless(place string, f *fileWhen) *condition {
 	if f == nil {
 		f = &fileWhen{}
 	}
-	if c.decoded && len(f.Hospital)+len(f.Type)+len(f.Interaction)+len(f.Param)+len(f.Header) == 0 {
+	if c.decoded && len(f.Hospital)+len(f.Type)+len(f.Interaction)+len(f.Param)+len(f.Header)+len(f.Where) == 0 {
 		c.doc.Fail(place, "holds no condition: the rule would never apply")
 	}
 	out := c.condition(place, f)

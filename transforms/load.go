@@ -3,6 +3,7 @@ package transforms
 import (
 	"io/fs"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/internal/strict"
+	"fhirgate/transforms/resource"
 )
 
 // file is the form of a vendor file.
@@ -18,6 +20,18 @@ type file struct {
 	Vendor  string     `yaml:"vendor"`  // equals the file name
 	URL     string     `yaml:"url"`     // FHIR base made of the route's base_url and vars; default: base_url
 	Request []fileRule `yaml:"request"` // rules for requests, applied in this order
+
+	Response []fileAnswer `yaml:"response"` // rules for answers, applied in this order
+	Limits   Limits       `yaml:"limits"`   // how its systems say that a limit is reached
+	Sources  []string     `yaml:"sources"`  // where the facts behind the rules come from, for people
+	Unknown  []string     `yaml:"unknown"`  // what the rules do not cover, for people
+}
+
+// Limits are a vendor's ways to say that a limit is reached, for hospital files
+// that do not say so themselves.
+type Limits struct {
+	Bare429   string `yaml:"bare_429"`   // as upstream.budget.bare_429 of a hospital file
+	QuotaText string `yaml:"quota_text"` // as upstream.budget.quota_text
 }
 
 // fileRule is the form of a rule.
@@ -84,35 +98,68 @@ func (c *compiler) file(f *file, fileName string) {
 		c.doc.Fail("vendor", "must equal the file name, %q", fileName)
 	}
 	c.url(f.URL)
-	if c.decoded && len(f.Request) == 0 && f.URL == "" {
+	if c.decoded && len(f.Request)+len(f.Response) == 0 && f.URL == "" && f.Limits == (Limits{}) {
 		c.doc.Fail("request", "holds no rule")
 	}
-	for i := range f.Request {
-		c.rule(&f.Request[i], "request."+strconv.Itoa(i))
+	if f.Limits.Bare429 != "" && f.Limits.Bare429 != "until-minute" {
+		c.doc.Fail("limits.bare_429", "must be until-minute")
+	}
+	c.vendor.Limits, c.vendor.Sources, c.vendor.Unknown = f.Limits, f.Sources, f.Unknown
+	c.rules(f.Request, f.Response, "")
+}
+
+// rules checks and adds the rules that stand at place.
+func (c *compiler) rules(request []fileRule, response []fileAnswer, place string) {
+	for i := range request {
+		c.rule(&request[i], place+"request."+strconv.Itoa(i))
+	}
+	for i := range response {
+		c.answerRule(&response[i], place+"response."+strconv.Itoa(i))
+	}
+	for _, r := range c.vendor.answers {
+		c.vendor.answersMayFail = c.vendor.answersMayFail || len(r.success) > 0
+		c.vendor.answersAskParams = c.vendor.answersAskParams || len(r.when.params) > 0 || r.unless != nil && len(r.unless.params) > 0
+	}
+}
+
+// ruleName checks the name of the rule at place.
+func (c *compiler) ruleName(name, place string) {
+	switch {
+	case name == "":
+		c.doc.Fail(place+".name", "is missing: it is what an error shows to the caller")
+	case len(name) > 120 || strings.ContainsAny(name, "\r\n\t"):
+		c.doc.Fail(place+".name", "must be one line of at most 120 bytes")
+	case slices.Contains(c.vendor.Rules(), name):
+		c.doc.Fail(place+".name", "another rule has this name")
 	}
 }
 
 func (c *compiler) rule(f *fileRule, place string) {
-	switch {
-	case f.Name == "":
-		c.doc.Fail(place+".name", "is missing: it is what an error shows to the caller")
-	case len(f.Name) > 120 || strings.ContainsAny(f.Name, "\r\n\t"):
-		c.doc.Fail(place+".name", "must be one line of at most 120 bytes")
-	case slices.Contains(c.vendor.Rules(), f.Name):
-		c.doc.Fail(place+".name", "another rule has this name")
-	}
+	c.ruleName(f.Name, place)
 	r := rule{name: f.Name, when: c.condition(place+".when", &f.When), unless: c.unless(place+".unless", f.Unless)}
 	if c.decoded && len(f.Do) == 0 {
 		c.doc.Fail(place+".do", "holds no operation")
 	}
 	for i := range f.Do {
-		if operation := c.step(&f.Do[i], place+".do."+strconv.Itoa(i)); operation != nil {
-			r.operations = append(r.operations, operation)
-			c.reads(operation, r.when)
-			if route, ok := operation.(*route); ok {
-				c.route(route, f, place+".do."+strconv.Itoa(i)+".alternate")
+		found, at := c.only(reflect.ValueOf(&f.Do[i]).Elem(), place+".do."+strconv.Itoa(i))
+		switch o := found.(type) {
+		case resource.Operation:
+			r.body = append(r.body, o)
+			if reader, ok := o.(resource.Reader); ok {
+				c.reads(reader.Reads(), r.when)
+			}
+		case operation:
+			r.operations = append(r.operations, o)
+			if reader, ok := o.(interface{ reads() []string }); ok {
+				c.reads(reader.reads(), r.when)
+			}
+			if route, ok := o.(*route); ok {
+				c.route(route, f, at)
 			}
 		}
+	}
+	if len(r.when.where) > 0 && len(r.operations) > 0 {
+		c.doc.Fail(place+".when.where", "looks at the body: it goes with operations on the body alone")
 	}
 	c.vendor.rules = append(c.vendor.rules, r)
 }

@@ -6,11 +6,14 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/internal/strict"
+	"fhirgate/transforms/resource"
 )
 
 // step is one item of a rule's do: exactly one of its fields. The fields are
 // the vocabulary of the format; vendor.schema.json has the same.
 type step struct {
+	resource.Step // on the body
+
 	DayRange   *dayRange   `yaml:"param.dayRange"`
 	RequireAny *requireAny `yaml:"param.requireAny"`
 	Once       *once       `yaml:"param.once"`
@@ -29,35 +32,43 @@ type step struct {
 	Alternate  *route      `yaml:"alternate"`
 }
 
-// operation is what a step does.
-type operation interface {
+// checked is what every operation has, beside those on resources.
+type checked interface {
 	// check tells what is wrong with the operation as it stands at place.
 	check(doc *strict.Document, place string)
+}
+
+// operation is what a step does to a request beside its body.
+type operation interface {
+	checked
 
 	// apply changes r or refuses it. It reports whether it changed something
 	// or made a demand.
 	apply(r *request) (touched bool, refusal *fhir.Error)
 }
 
-// step returns the operation of s, or nil when it has none to use.
-func (c *compiler) step(s *step, place string) operation {
-	var (
-		found operation
-		names []string
-	)
-	fields := reflect.ValueOf(s).Elem()
-	for i := range fields.NumField() {
-		name := fields.Type().Field(i).Tag.Get("yaml")
-		if !c.doc.Has(place + "." + name) {
+// only returns the one operation that item, a struct of pointers to operations,
+// holds, checked, and its place; nil when it has none to use.
+func (c *compiler) only(item reflect.Value, place string) (found any, at string) {
+	var names []string
+	for _, field := range reflect.VisibleFields(item.Type()) {
+		name := field.Tag.Get("yaml")
+		if name == "" || !c.doc.Has(place+"."+name) {
 			continue
 		}
 		names = append(names, name)
-		if fields.Field(i).IsNil() {
+		value := item.FieldByIndex(field.Index)
+		if value.IsNil() {
 			c.doc.Fail(place+"."+name, "says nothing")
 			continue
 		}
-		found = fields.Field(i).Interface().(operation)
-		found.check(c.doc, place+"."+name)
+		found, at = value.Interface(), place+"."+name
+		switch o := found.(type) {
+		case resource.Operation:
+			o.Check(c.doc, at)
+		case checked:
+			o.check(c.doc, at)
+		}
 	}
 	switch {
 	case len(names) > 1:
@@ -65,5 +76,5 @@ func (c *compiler) step(s *step, place string) operation {
 	case len(names) == 0 && c.decoded:
 		c.doc.Fail(place, "holds no operation")
 	}
-	return found
+	return found, at
 }

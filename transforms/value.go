@@ -66,12 +66,8 @@ type reading struct {
 }
 
 // reads notes the vars that an operation reads.
-func (c *compiler) reads(o operation, when condition) {
-	reader, ok := o.(interface{ reads() []string })
-	if !ok {
-		return
-	}
-	for _, name := range reader.reads() {
+func (c *compiler) reads(names []string, when condition) {
+	for _, name := range names {
 		c.vendor.vars = append(c.vendor.vars, reading{name, when})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fhirgate/fhir"
+	"fhirgate/transforms/resource"
 )
 
 // Vendor is a vendor file that is ready for calls. It is read only: many calls
@@ -18,9 +19,17 @@ type Vendor struct {
 	Name string // equals the file name without ".yaml"
 	File string // where it was read from
 
-	url   *urlTemplate // of the FHIR base, behind the route's base_url; nil = base_url alone
-	rules []rule
-	vars  []reading
+	Limits  Limits   // of its systems
+	Sources []string // of the facts behind its rules
+	Unknown []string // what its rules do not cover
+
+	url     *urlTemplate // of the FHIR base, behind the route's base_url; nil = base_url alone
+	rules   []rule
+	answers []*answerRule
+	vars    []reading
+
+	answersAskParams bool // a rule for answers looks at the call's parameters
+	answersMayFail   bool // one finds failures behind a status of success
 }
 
 // Call is what rules may know of a request besides its query.
@@ -33,6 +42,7 @@ type Call struct {
 	Header      http.Header       // as the caller sent it; nil = none
 	Vars        map[string]string // of the route
 	Zone        *time.Location    // of the hospital; nil = UTC
+	Raw         bool              // the caller speaks the hospital's own dialect: rules for resources in answers, and their inverses, are left out
 }
 
 // Outgoing is a request as the rules leave it.
@@ -50,6 +60,7 @@ type rule struct {
 	when       condition
 	unless     *condition // nil = no exception
 	operations []operation
+	body       []resource.Operation
 }
 
 // request is a call on its way through the rules that match it.
@@ -85,6 +96,9 @@ func (v *Vendor) Apply(call Call, query string, header http.Header) (Outgoing, e
 		r       *request
 		applied []string
 	)
+	if undone, changed := v.undoQuery(&call, query); changed {
+		query, out.Query = undone, undone
+	}
 	for i := range v.rules {
 		rule := &v.rules[i]
 		if !rule.when.concerns(&call) {
@@ -188,9 +202,12 @@ func (v *Vendor) Rules() []string {
 	if v == nil {
 		return nil
 	}
-	names := make([]string, len(v.rules))
-	for i, rule := range v.rules {
-		names[i] = rule.name
+	names := make([]string, 0, len(v.rules)+len(v.answers))
+	for _, rule := range v.rules {
+		names = append(names, rule.name)
+	}
+	for _, rule := range v.answers {
+		names = append(names, rule.name)
 	}
 	return names
 }
@@ -216,4 +233,12 @@ func (r *rule) apply(req *request) (touched bool, refusal *fhir.Error) {
 		}
 	}
 	return touched, nil
+}
+
+// zone returns the hospital's time zone.
+func (c *Call) zone() *time.Location {
+	if c.Zone == nil {
+		return time.UTC
+	}
+	return c.Zone
 }

@@ -1,0 +1,194 @@
+package transforms
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fhirgate/fhir"
+	"fhirgate/transforms/resource"
+	"fhirgate/transforms/tree"
+)
+
+// Lossy refuses an update of a resource from which rules leave something out on
+// its way to the caller: sent back it would destroy what the hospital has. The
+// error is a *fhir.Error that names the rules.
+func (v *Vendor) Lossy(call Call) error {
+	var names []string
+	for r := range v.onResources(&call) {
+		if r.effect == resource.Lossy {
+			names = append(names, strconv.Quote(r.name))
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueBusinessRule,
+		"an update would destroy what these rules of vendor "+v.Name+" leave out or reorder on the way to you: "+strings.Join(names, ", ")+
+			". Read the resource with X-Fhirgate-Raw: true, change that, and send it with the same header")
+}
+
+// onResources yields the rules that change resources of the call's type for its
+// hospital, whatever else their conditions say.
+func (v *Vendor) onResources(call *Call) func(yield func(*answerRule) bool) {
+	return func(yield func(*answerRule) bool) {
+		if v == nil || call.Raw {
+			return
+		}
+		for _, r := range v.answers {
+			if r.effect == 0 || !r.when.wants(call.Type) || !r.when.reaches(call.Hospital) ||
+				r.unless != nil && r.unless.certain() && r.unless.reaches(call.Hospital) && len(r.unless.hospitals) > 0 && r.unless.calls(call) {
+				continue
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// undoBody takes back what the rules for answers changed in a resource that the
+// caller sends, the last one first.
+func (v *Vendor) undoBody(call *Call, r *resource.Resource) (applied []string, err *fhir.Error) {
+	for _, rule := range slices.Backward(slices.Collect(v.onResources(call))) {
+		if rule.effect != resource.Reversible || !hold(rule.when.where, r.Doc, r.Node) ||
+			rule.unless != nil && rule.unless.wants(call.Type) && rule.unless.reaches(call.Hospital) && hold(rule.unless.where, r.Doc, r.Node) {
+			continue
+		}
+		undone := false
+		for _, o := range slices.Backward(rule.resources) {
+			did, err := o.(resource.Inverse).Undo(r)
+			if err != nil {
+				return applied, v.named(err, rule.name)
+			}
+			undone = undone || did
+		}
+		if undone {
+			applied = append(applied, rule.name)
+		}
+	}
+	return applied, nil
+}
+
+// undoQuery is undoParams for a raw query.
+func (v *Vendor) undoQuery(call *Call, query string) (string, bool) {
+	if query == "" || !v.undoes(call) {
+		return query, false
+	}
+	ps := parseParams(query)
+	env := resource.Call{Vars: call.Vars, Zone: call.zone(), Now: time.Now()}
+	if !v.undoParams(call, &env, ps) {
+		return query, false
+	}
+	return ps.String(), true
+}
+
+// undoes reports whether a rule for resources of the call's type has an inverse.
+func (v *Vendor) undoes(call *Call) bool {
+	for r := range v.onResources(call) {
+		if r.effect == resource.Reversible {
+			return true
+		}
+	}
+	return false
+}
+
+// undoParams takes the words of the rules back in the values of search
+// parameters, which may be lists joined by commas.
+func (v *Vendor) undoParams(call *Call, env *resource.Call, ps params) (changed bool) {
+	for rule := range v.onResources(call) {
+		if rule.effect != resource.Reversible {
+			continue
+		}
+		for _, o := range slices.Backward(rule.resources) {
+			for i, p := range ps {
+				name, _, _ := strings.Cut(p.name, ":")
+				if value, did := undoList(o.(resource.Inverse), env, name, p.value()); did {
+					ps[i] = newParam(p.name, value)
+					changed = true
+				}
+			}
+		}
+	}
+	return changed
+}
+
+// undoList changes the items of a list (https://hl7.org/fhir/R4/search.html#combining);
+// a comma behind a backslash joins nothing.
+func undoList(o resource.Inverse, env *resource.Call, name, list string) (out string, changed bool) {
+	items := splitList(list)
+	for i, item := range items {
+		if to, ok := o.UndoParam(env, name, item); ok && to != item {
+			items[i], changed = to, true
+		}
+	}
+	return strings.Join(items, ","), changed
+}
+
+func splitList(list string) (items []string) {
+	start := 0
+	for i := 0; i < len(list); i++ {
+		switch list[i] {
+		case '\\':
+			i++
+		case ',':
+			items = append(items, list[start:i])
+			start = i + 1
+		}
+	}
+	return append(items, list[start:])
+}
+
+// Patch takes a JSON Patch (RFC 6902) that the caller wrote for what the rules
+// had made of a resource to the one that the hospital has. An operation that
+// meets what a lossy rule changes is refused. The error is a *fhir.Error.
+func (v *Vendor) Patch(call Call, env *resource.Call, patch []byte) ([]byte, []string, error) {
+	rules := slices.Collect(v.onResources(&call))
+	if len(rules) == 0 {
+		return patch, nil, nil
+	}
+	var (
+		d       tree.Doc
+		applied []string
+	)
+	d.Reset(patch)
+	for op := d.First(d.Root()); op != tree.None; op = d.Next(op) {
+		for _, rule := range slices.Backward(rules) {
+			for _, o := range slices.Backward(rule.resources) {
+				did, err := v.undoPatch(rule, o, &resource.Resource{Doc: &d, Node: op, Call: env})
+				if err != nil {
+					err.Expression = strings.TrimSuffix("["+strconv.Itoa(d.Index(op))+"]."+err.Expression, ".")
+					return nil, nil, v.named(err, rule.name)
+				}
+				if did && !slices.Contains(applied, rule.name) {
+					applied = append(applied, rule.name)
+				}
+			}
+		}
+	}
+	if !d.Edited() {
+		return patch, applied, nil
+	}
+	return d.AppendTo(nil), applied, nil
+}
+
+func (*Vendor) undoPatch(rule *answerRule, o resource.Operation, op *resource.Resource) (bool, *fhir.Error) {
+	if rule.effect == resource.Reversible {
+		return o.(resource.Inverse).UndoPatch(op)
+	}
+	for _, name := range []string{"path", "from"} {
+		pointer, ok := tree.ParsePointer(op.Doc.Text(op.Doc.Get(op.Node, name)))
+		if !ok {
+			continue
+		}
+		for _, path := range o.Paths() {
+			if met, _ := path.Meet(pointer); met != tree.Apart {
+				return false, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueBusinessRule,
+					"the patch meets an element that a rule leaves out or reorders on the way to you: read the resource with X-Fhirgate-Raw: true and send the patch with the same header").At(name)
+			}
+		}
+	}
+	return false, nil
+}
