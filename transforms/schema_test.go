@@ -67,6 +67,17 @@ func TestTheSchemaRefusesWhatTheLoaderRefuses(t *testing.T) {
 		{`[patient, "name,birthdate"]`, "[]"},
 		{"name,birthdate", "name,,birthdate"},
 		{"name: Accept", "name: 'A ccept'"},
+		{"type: Patient", "hospital: Harbor"},
+		{"type: Patient", "param: 'a:b'"},
+		{"type: Patient", "header: []"},
+		{"    do:\n", "    unless: {}\n    do:\n"},
+		{`param.requireAny: [patient, "name,birthdate"]`, "param.exclusive: [date]"},
+		{"header.set: {name: Accept, value: text/plain}", "header.drop: []"},
+		{"param.cap: {name: _count, max: 100}", "search.split: {param: a}"},
+		{"param.cap: {name: _count, max: 100}", "search.post: {a: b}"},
+		{"param.cap: {name: _count, max: 100}", "alternate: {url: /x, answer: {resource: {id: x}}}"},
+		{"param.cap: {name: _count, max: 100}", "alternate: {url: x, answer: {resource: {resourceType: Patient}}}"},
+		{"param.cap: {name: _count, max: 100}", "alternate: {url: /x, query: {a: {param: b, bound: to}}, answer: {resource: {resourceType: Patient}}}"},
 	} {
 		changed := []byte(strings.Replace(good, change[0], change[1], 1))
 		require.NotEqual(t, good, string(changed))

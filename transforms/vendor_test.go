@@ -37,6 +37,8 @@ func TestEachOperation(t *testing.T) {
 		"drop all":                    {"param.drop: [a]", "a=1", ""},
 		"rename":                      {"param.rename: {from: subject, to: patient}", "subject:Patient=a%2cb&subject&x=1&subject.name=y", "patient:Patient=a%2cb&patient&x=1&subject.name=y"},
 		"once with different ones":    {"param.once: [a, b]", "a=1&b=2&a.c=3", "a=1&b=2&a.c=3"},
+		"exclusive":                   {"param.exclusive: [a, b, c]", "b:x=1&a=&b.c=2&b=3", "b:x=1&a=&b.c=2&b=3"},
+		"header drop":                 {"header.drop: [prefer]", "a=%zz&&", "a=%zz&&"},
 		"require with modifier":       {"param.requireAny: [patient]", "patient:Patient=1", "patient:Patient=1"},
 		"header leaves the query":     {"header.set: {name: Accept, value: x}", "a=%zz&&", "a=%zz&&"},
 		"range":                       {"param.dayRange: {name: date}", "date=2026-11-22", "date=ge2026-11-22T00:00:00Z&date=lt2026-11-23T00:00:00Z"},
@@ -63,15 +65,16 @@ func TestEachRefusal(t *testing.T) {
 		code             fhir.IssueCode
 		want             string
 	}{
-		"none given":      {`param.requireAny: [_id, "patient,date"]`, "patient=secret", "required", "the hospital takes this call only with one of these parameters: _id; patient and date"},
-		"empty value":     {"param.requireAny: [_id]", "_id=", "required", "the hospital takes this call only with one of these parameters: _id"},
-		"only chained":    {"param.requireAny: [patient]", "patient:Patient.name=secret", "required", "the hospital takes this call only with one of these parameters: patient"},
-		"twice":           {"param.once: [b, a]", "a=secret&a:not=secret", "not-supported", "the hospital takes the parameter a only once; values of which any may match are joined by commas"},
-		"no date":         {"param.dayRange: {name: date}", "date=secret", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
-		"no such day":     {"param.dayRange: {name: date}", "date=2026-02-29", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
-		"last day of all": {"param.dayRange: {name: date}", "date=9999-12-31", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
-		"year zero":       {"param.dayRange: {name: date}", "date=0000-06-01", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
-		"list of days":    {"param.dayRange: {name: date}", "date=2026-11-22,2026-11-23T00:00Z", "not-supported", "the hospital takes no list of days in the parameter date: ask for one day, or from one to another with ge and lt"},
+		"none given":       {`param.requireAny: [_id, "patient,date"]`, "patient=secret", "required", "the hospital takes this call only with one of these parameters: _id; patient and date"},
+		"empty value":      {"param.requireAny: [_id]", "_id=", "required", "the hospital takes this call only with one of these parameters: _id"},
+		"only chained":     {"param.requireAny: [patient]", "patient:Patient.name=secret", "required", "the hospital takes this call only with one of these parameters: patient"},
+		"twice":            {"param.once: [b, a]", "a=secret&a:not=secret", "not-supported", "the hospital takes the parameter a only once; values of which any may match are joined by commas"},
+		"two that exclude": {"param.exclusive: [c, a, b]", "b:x=secret&d=1&c=secret", "not-supported", "the hospital takes only one of these parameters in a call: c, b"},
+		"no date":          {"param.dayRange: {name: date}", "date=secret", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
+		"no such day":      {"param.dayRange: {name: date}", "date=2026-02-29", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
+		"last day of all":  {"param.dayRange: {name: date}", "date=9999-12-31", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
+		"year zero":        {"param.dayRange: {name: date}", "date=0000-06-01", "value", "the parameter date is not a date such as 2026-11-22, with or without a prefix and a time"},
+		"list of days":     {"param.dayRange: {name: date}", "date=2026-11-22,2026-11-23T00:00Z", "not-supported", "the hospital takes no list of days in the parameter date: ask for one day, or from one to another with ge and lt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := vendorOf(t, tc.operation).Apply(Call{}, tc.query, http.Header{})
