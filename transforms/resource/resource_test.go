@@ -183,7 +183,7 @@ func TestProblems(t *testing.T) {
 		{`move: {from: a, to: a.b}`, `step:1:21: move.to: must differ from from in names only, and neither may lie within the other: an element stays within its object and those below it`},
 		{`move: {from: a.0.b, to: a.0.c}`, `step:1:14: move.from: must hold names and '#' only: where a number or a condition leads may differ on the way back; or set lossy: true`},
 		{`code.map: {path: gender}`, `step:1:11: code.map.map: must give at least one code of the hospital ours`},
-		{`code.map: {path: gender, map: {M: male, H: male}}`, `step:1:41: code.map.map.M: gives "M" the code of "H", so that nothing tells them apart on the way back: set lossy: true`},
+		{`code.map: {path: gender, map: {M: male, H: male}}`, `step:1:35: code.map.map.M: gives "M" the code of "H", so that nothing tells them apart on the way back: set lossy: true`},
 		{`code.map: {path: gender, map: {M: ""}}`, `step:1:35: code.map.map.M: must give a code a code: neither may be empty`},
 		{`code.map: {path: gender, map: {M: male}, unmapped: drop}`, `step:1:52: code.map.unmapped: must be keep or fail`},
 		{`code.map: {path: gender, map: {M: male}, params: ["gender:not"]}`, `step:1:51: code.map.params.0: must be the name of a parameter without its modifier: letters, digits, '-' and '_'`},
