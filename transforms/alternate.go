@@ -102,12 +102,14 @@ func (o *route) apply(r *request) (bool, *fhir.Error) {
 	if !r.searches() || r.call.Compartment {
 		return false, nil
 	}
-	given := parseParams(r.query)
+	given, takes := make(map[string]bool), o.takes()
+	for _, p := range parseParams(r.query) {
+		given[p.raw] = true
+	}
 	for _, p := range r.params {
-		own := slices.ContainsFunc(given, func(g param) bool { return g.raw == p.raw })
-		if own && p.raw != "" && !slices.Contains(o.takes(), p.name) {
+		if given[p.raw] && p.raw != "" && !slices.Contains(takes, p.name) {
 			return true, fhir.NewError(http.StatusBadRequest, fhir.IssueNotSupported,
-				"the hospital takes only these parameters, without a modifier: "+strings.Join(o.takes(), ", "))
+				"the hospital takes only these parameters, without a modifier: "+strings.Join(takes, ", "))
 		}
 	}
 	if r.call.Form && slices.ContainsFunc(slices.Collect(maps.Values(o.Query)), source.bare) {
