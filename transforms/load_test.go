@@ -23,6 +23,21 @@ request:
       - header.set: {name: Accept, value: text/plain}
 `
 
+const mapGender = "code.map: {path: gender, map: {M: male, F: female}, params: [gender]}"
+
+const goodAnswers = `version: 1
+vendor: acme
+limits: {bare_429: until-minute, quota_text: used up}
+sources: [https://acme.example/docs]
+unknown: [bulk export]
+response:
+  - name: genders
+    effect: reversible
+    when: {type: Patient}
+    do:
+      - ` + mapGender + `
+`
+
 func TestAGoodFileIsRead(t *testing.T) {
 	vendor, problems := Parse("transforms/acme.yaml", []byte(good))
 	require.Empty(t, problems)
@@ -36,7 +51,8 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 		"version":            {"version: 1", "version: 2", "1:10: version: must be 1"},
 		"vendor not file":    {"vendor: acme", "vendor: emca", `2:9: vendor: must equal the file name, "acme"`},
 		"vendor form":        {"vendor: acme", "vendor: Acme!", "2:9: vendor: must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit"},
-		"response is later":  {"request:", "response: []\nrequest:", `3:1: unknown key "response"; allowed are request, url, vendor, version`},
+		"key":                {"request:", "respond: []\nrequest:", `3:1: unknown key "respond"; did you mean "response"?`},
+		"limit":              {"request:", "limits: {bare_429: soon}\nrequest:", "3:20: limits.bare_429: must be until-minute"},
 		"no rule":            {good[strings.Index(good, "request:"):], "", "1:1: request: holds no rule"},
 		"no name":            {"name: small pages", "name: ''", "4:11: request.0.name: is missing"},
 		"name of two lines":  {"name: small pages", `name: "a\nb"`, "4:11: request.0.name: must be one line of at most 120 bytes"},
