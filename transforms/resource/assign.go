@@ -40,7 +40,7 @@ func (o *set) Reads() []string { return o.Value.reads() }
 
 // Apply implements Operation.
 func (o *set) Apply(r *Resource) (changed bool, _ *fhir.Error) {
-	_, raw, fault := o.Value.of(r.Call)
+	raw, fault := o.Value.jsonOf(r.Call)
 	if fault != nil {
 		return false, fault
 	}
@@ -70,7 +70,7 @@ func (o *preset) Reads() []string { return o.Value.reads() }
 
 // Apply implements Operation.
 func (o *preset) Apply(r *Resource) (changed bool, _ *fhir.Error) {
-	_, raw, fault := o.Value.of(r.Call)
+	raw, fault := o.Value.jsonOf(r.Call)
 	if fault != nil {
 		return false, fault
 	}

@@ -112,9 +112,7 @@ func (o *codeMap) applyCode(r *Resource, n tree.Node) (changed bool, _ *fhir.Err
 	if r.Doc.Kind(n) != tree.String {
 		return false, nil
 	}
-	code := r.Doc.Text(n)
-	ours, mapped := o.Map[code]
-	_, taken := o.back[code]
+	ours, mapped, taken := o.lookUp(r.Doc, n)
 	switch {
 	case mapped:
 		if err := o.refuseMarked(r, n); err != nil {
@@ -136,9 +134,7 @@ func (o *codeMap) applyCoding(r *Resource, coding tree.Node) (changed bool, _ *f
 	if r.Doc.Kind(code) != tree.String || !theirs && !r.Doc.Is(system, o.To.System) {
 		return false, nil
 	}
-	text := r.Doc.Text(code)
-	ours, mapped := o.Map[text]
-	_, taken := o.back[text]
+	ours, mapped, taken := o.lookUp(r.Doc, code)
 	switch {
 	case theirs && mapped:
 		if err := o.refuseMarked(r, code); err != nil {
@@ -153,6 +149,16 @@ func (o *codeMap) applyCoding(r *Resource, coding tree.Node) (changed bool, _ *f
 		return true, r.markOwn(code)
 	}
 	return false, nil
+}
+
+// lookUp returns our code for that of the hospital, and whether the hospital's
+// is one of ours.
+func (o *codeMap) lookUp(d *tree.Doc, n tree.Node) (ours string, mapped, taken bool) {
+	var space [64]byte // most codes fit
+	code := d.AppendText(space[:0], n)
+	ours, mapped = o.Map[string(code)]
+	_, taken = o.back[string(code)]
+	return ours, mapped, taken
 }
 
 // marks reports whether what the hospital sends by itself in our form is to be

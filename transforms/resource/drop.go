@@ -11,21 +11,11 @@ import (
 )
 
 // remove takes an element out: its value, and for a primitive that is a member
-// also its id and extensions, which stand beside it.
+// also its id and extensions, which stand beside it
+// (https://hl7.org/fhir/R4/json.html#primitive).
 func (r *Resource) remove(n tree.Node) {
-	if beside := r.beside(n); beside != tree.None {
-		r.Doc.Remove(beside)
-	}
+	r.Doc.Remove(r.Doc.Beside(n))
 	r.Doc.Remove(n)
-}
-
-// beside returns the member that holds id and extensions of the primitive
-// member n (https://hl7.org/fhir/R4/json.html#primitive).
-func (r *Resource) beside(n tree.Node) tree.Node {
-	if name := r.Doc.Name(n); name != "" && name[0] != '_' {
-		return r.Doc.Get(r.Doc.Parent(n), "_"+name)
-	}
-	return tree.None
 }
 
 // drop removes elements.

@@ -82,7 +82,7 @@ func (o *identifierSystem) each(r *Resource, p tree.Path, visit func(identifier 
 
 // Apply implements Operation.
 func (o *identifierSystem) Apply(r *Resource) (changed bool, err *fhir.Error) {
-	text, raw, err := o.System.of(r.Call)
+	text, err := o.System.of(r.Call)
 	if err != nil {
 		return false, err
 	}
@@ -90,7 +90,7 @@ func (o *identifierSystem) Apply(r *Resource) (changed bool, err *fhir.Error) {
 		system := r.Doc.Get(identifier, "system")
 		switch {
 		case system == tree.None:
-			added := r.Doc.Put(identifier, "system", raw)
+			added := r.Doc.PutString(identifier, "system", text)
 			err = r.refuseMarked(added)
 			changed = true
 		case r.Doc.Is(system, text) && r.Call.Answer:
@@ -108,7 +108,7 @@ func (o *identifierSystem) Undo(r *Resource) (changed bool, err *fhir.Error) {
 }
 
 func (o *identifierSystem) undo(r *Resource, p tree.Path) (changed bool, err *fhir.Error) {
-	text, _, err := o.System.of(r.Call)
+	text, err := o.System.of(r.Call)
 	if err != nil {
 		return false, err
 	}
@@ -132,7 +132,7 @@ func (o *identifierSystem) UndoParam(call *Call, name, value string) (changed st
 	if name != "identifier" {
 		return value, false
 	}
-	text, _, err := o.System.of(call)
+	text, err := o.System.of(call)
 	system, rest, split := strings.Cut(value, "|")
 	switch {
 	case err != nil || !split || system != text || rest == "":

@@ -1,8 +1,6 @@
 package resource
 
 import (
-	"slices"
-
 	"fhirgate/fhir"
 	"fhirgate/internal/strict"
 	"fhirgate/transforms/tree"
@@ -45,13 +43,16 @@ func (r *Resource) sortNames(list tree.Node) bool {
 	if sorted {
 		return false
 	}
-	var byValidity [old + 1][]tree.Node
-	for n := r.Doc.First(list); n != tree.None; n = r.Doc.Next(n) {
-		v := r.validity(n)
-		byValidity[v] = append(byValidity[v], n)
-	}
-	for _, n := range slices.Backward(slices.Concat(byValidity[current], byValidity[expired])) {
-		r.Doc.MoveFirst(n)
+	count := r.Doc.Len(list)
+	for _, v := range [...]validity{expired, old} {
+		n := r.Doc.First(list)
+		for range count {
+			next := r.Doc.Next(n)
+			if r.validity(n) == v {
+				r.Doc.MoveLast(n)
+			}
+			n = next
+		}
 	}
 	return true
 }

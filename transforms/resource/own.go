@@ -52,7 +52,7 @@ func (r *Resource) refuseOwn(n tree.Node) *fhir.Error {
 
 // ownMark returns the mark of the member n.
 func (r *Resource) ownMark(n tree.Node) tree.Node {
-	list := r.Doc.Get(r.beside(n), "extension")
+	list := r.Doc.Get(r.Doc.Beside(n), "extension")
 	if r.Doc.Kind(list) != tree.Array {
 		return tree.None
 	}

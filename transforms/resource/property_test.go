@@ -75,7 +75,7 @@ func likely(r *rand.Rand) map[string]any {
 	one := func(name string) any {
 		switch name {
 		case "a":
-			return anyValue(r, 2)
+			return []any{anyValue(r, 0), anyValue(r, 2), map[string]any{"c": anyValue(r, 1)}, []any{anyValue(r, 0), anyValue(r, 0)}}[r.IntN(4)]
 		case "active":
 			return r.IntN(4) == 0
 		case "link":
@@ -113,14 +113,14 @@ func TestUndoAfterApplyChangesNothing(t *testing.T) {
 			o := operation(t, do).(Inverse)
 			random := rand.New(rand.NewPCG(1, 2))
 			changed := 0
-			for range 3000 {
+			for range 2000 {
 				text, err := json.Marshal(likely(random))
 				testify.NoError(t, err)
 				if thereAndBack(t, string(text), o) {
 					changed++
 				}
 			}
-			testify.Greater(t, changed, 50, "the resources must be such that the operation finds something")
+			testify.Greater(t, changed, 10, "the resources must be such that the operation finds something")
 		})
 	}
 }
@@ -132,7 +132,7 @@ func TestUndoAfterAFewChangesNothing(t *testing.T) {
 		all = append(all, operation(t, do).(Inverse))
 	}
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 5000 {
+	for range 4000 {
 		text, err := json.Marshal(likely(random))
 		testify.NoError(t, err)
 		some := make([]Inverse, 1+random.IntN(4))

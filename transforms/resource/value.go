@@ -54,18 +54,27 @@ func (v *value) check(doc *strict.Document, place string) {
 	}
 }
 
-// of returns the value for the vars of a route, as text and as JSON. A var that
-// is missing, which is reported when the configuration is read, is a fault of
+// of returns the text of the value for the vars of a route. A var that is
+// missing, which is reported when the configuration is read, is a fault of
 // ours.
-func (v *value) of(call *Call) (text string, raw []byte, err *fhir.Error) {
+func (v *value) of(call *Call) (string, *fhir.Error) {
 	if v.name == "" {
-		return v.text, v.raw, nil
+		return v.text, nil
 	}
-	text = call.Vars[v.name]
+	text := call.Vars[v.name]
 	if text == "" {
-		return "", nil, fhir.NewError(http.StatusInternalServerError, fhir.IssueException, "the route has no var "+v.name)
+		return "", fhir.NewError(http.StatusInternalServerError, fhir.IssueException, "the route has no var "+v.name)
 	}
-	return text, tree.Quote(text), nil
+	return text, nil
+}
+
+// jsonOf returns the value as JSON.
+func (v *value) jsonOf(call *Call) ([]byte, *fhir.Error) {
+	if v.name == "" {
+		return v.raw, nil
+	}
+	text, fault := v.of(call)
+	return tree.Quote(text), fault
 }
 
 func (v *value) reads() []string {

@@ -9,15 +9,27 @@ func (d *Doc) SetRaw(n Node, raw []byte) {
 	if n == None {
 		return
 	}
-	v := &d.nodes[n]
-	v.start, v.end = d.make(raw)
-	v.fresh, v.opened, v.edited, v.first, v.last = true, false, false, None, None
-	v.kind = kindOf(d.made[v.start])
-	d.mark(v.parent)
+	start, end := d.make(raw)
+	d.set(n, start, end)
 }
 
 // SetString gives n the string text as its value.
-func (d *Doc) SetString(n Node, text string) { d.SetRaw(n, Quote(text)) }
+func (d *Doc) SetString(n Node, text string) {
+	if n == None {
+		return
+	}
+	start, end := d.makeString(text)
+	d.set(n, start, end)
+}
+
+// set gives n the value that was made between start and end.
+func (d *Doc) set(n Node, start, end int32) {
+	v := &d.nodes[n]
+	v.start, v.end = start, end
+	v.fresh, v.opened, v.edited, v.first, v.last = true, false, false, None, None
+	v.kind = kindOf(d.made[start])
+	d.mark(v.parent)
+}
 
 // Put gives the member of the object n with that name a value, behind the
 // others if there is none yet, and returns it. It returns None if n is no
@@ -30,12 +42,18 @@ func (d *Doc) Put(n Node, name string, raw []byte) Node {
 		d.SetRaw(member, raw)
 		return member
 	}
-	nameStart, nameEnd := d.make(Quote(name))
-	return d.append(n, node{freshName: true, nameStart: nameStart + 1, nameEnd: nameEnd - 1}, raw)
+	nameStart, nameEnd := d.makeString(name)
+	child := node{freshName: true, nameStart: nameStart + 1, nameEnd: nameEnd - 1}
+	child.start, child.end = d.make(raw)
+	return d.append(n, child)
 }
 
 // PutString is Put with the string text.
-func (d *Doc) PutString(n Node, name, text string) Node { return d.Put(n, name, Quote(text)) }
+func (d *Doc) PutString(n Node, name, text string) Node {
+	member := d.Put(n, name, []byte("null"))
+	d.SetString(member, text)
+	return member
+}
 
 // Append adds an element to the array n and returns it. It returns None if n is
 // no array.
@@ -44,7 +62,9 @@ func (d *Doc) Append(n Node, raw []byte) Node {
 		return None
 	}
 	d.open(n)
-	return d.append(n, node{}, raw)
+	var child node
+	child.start, child.end = d.make(raw)
+	return d.append(n, child)
 }
 
 // Remove takes n out. Objects and arrays that become empty by it go as well,
@@ -95,17 +115,14 @@ func (d *Doc) twin(n Node) Node {
 	return None
 }
 
-// MoveFirst makes n the first of its siblings; the others keep their order.
-func (d *Doc) MoveFirst(n Node) {
+// MoveLast makes n the last of its siblings; the others keep their order.
+func (d *Doc) MoveLast(n Node) {
 	v := &d.nodes[n]
-	if n == None || v.prev == None {
+	if n == None || v.next == None {
 		return
 	}
 	d.unlink(n)
-	parent := &d.nodes[v.parent]
-	v.next = parent.first
-	d.nodes[parent.first].prev = n
-	parent.first = n
+	d.link(n, v.parent)
 	d.mark(v.parent)
 }
 
@@ -115,15 +132,14 @@ func (d *Doc) Rename(n Node, name string) {
 	if d.nodes[v.parent].kind != Object {
 		return
 	}
-	start, end := d.make(Quote(name))
-	v = &d.nodes[n]
+	start, end := d.makeString(name)
 	v.nameStart, v.nameEnd, v.freshName = start+1, end-1, true
 	d.mark(v.parent)
 }
 
-func (d *Doc) append(n Node, child node, raw []byte) Node {
+// append makes child, whose value was made, the last of n.
+func (d *Doc) append(n Node, child node) Node {
 	child.parent, child.fresh = n, true
-	child.start, child.end = d.make(raw)
 	added := d.add(child)
 	d.link(added, n)
 	d.mark(n)
@@ -134,6 +150,13 @@ func (d *Doc) append(n Node, child node, raw []byte) Node {
 func (d *Doc) make(raw []byte) (start, end int32) {
 	start = int32(len(d.made))
 	d.made = append(d.made, raw...)
+	return start, int32(len(d.made))
+}
+
+// makeString is make for the string text.
+func (d *Doc) makeString(text string) (start, end int32) {
+	start = int32(len(d.made))
+	d.made = append(append(append(d.made, '"'), jsontext.Quote(text)...), '"')
 	return start, int32(len(d.made))
 }
 

@@ -31,7 +31,7 @@ func (d *Doc) encode(dst []byte, n Node) []byte {
 		dst = append(dst, indent...)
 		if v.kind == Object {
 			dst = append(append(append(dst, '"'), d.rawName(child)...), '"')
-			dst = append(dst, d.colon(b, c)...)
+			dst = d.colon(dst, b, c)
 		}
 		dst = d.encode(dst, child)
 		if c.slotEnd == 0 {
@@ -44,13 +44,13 @@ func (d *Doc) encode(dst []byte, n Node) []byte {
 	return append(append(dst, trail...), b[v.end-1])
 }
 
-// colon returns what stands between the name and the value of the member c.
-func (d *Doc) colon(b []byte, c *node) []byte {
+// colon appends what stands between the name and the value of the member c.
+func (d *Doc) colon(dst, b []byte, c *node) []byte {
 	if c.slotEnd == 0 {
-		return []byte{':'}
+		return append(dst, ':')
 	}
 	end := jsontext.Skip(b, int(c.slotStart))
-	return b[end:jsontext.Space(b, jsontext.Space(b, end)+1)]
+	return append(dst, b[end:jsontext.Space(b, jsontext.Space(b, end)+1)]...)
 }
 
 func blankBefore(b []byte, i int) []byte {

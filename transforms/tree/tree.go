@@ -3,7 +3,11 @@
 // digits of numbers, escapes, unknown members and white space.
 package tree
 
-import "fhirgate/internal/jsontext"
+import (
+	"bytes"
+
+	"fhirgate/internal/jsontext"
+)
 
 // Doc is a JSON value and what is to change in it. The zero Doc is ready for
 // Reset. It is not safe for concurrent use.
@@ -143,6 +147,29 @@ func (d *Doc) Aside(n Node) bool {
 	return len(name) > 0 && name[0] == '_'
 }
 
+// Beside returns the member that holds id and extensions of the primitive
+// member n: the one of the same name with an underscore before it.
+func (d *Doc) Beside(n Node) Node {
+	name := d.rawName(n)
+	if len(name) == 0 || name[0] == '_' {
+		return None
+	}
+	for child := d.First(d.Parent(n)); child != None; child = d.Next(child) {
+		if isBeside(d.rawName(child), name) {
+			return child
+		}
+	}
+	return None
+}
+
+// isBeside reports whether raw stands for the name with an underscore before.
+func isBeside(raw, name []byte) bool {
+	if bytes.IndexByte(raw, '\\') < 0 && bytes.IndexByte(name, '\\') < 0 {
+		return len(raw) > 0 && raw[0] == '_' && bytes.Equal(raw[1:], name)
+	}
+	return unquoted(raw) == "_"+unquoted(name)
+}
+
 // Raw returns the bytes of n as it is now.
 func (d *Doc) Raw(n Node) []byte {
 	if v := &d.nodes[n]; !v.edited {
@@ -158,6 +185,15 @@ func (d *Doc) Text(n Node) string {
 		return ""
 	}
 	return unquoted(d.source(v.fresh)[v.start+1 : v.end-1])
+}
+
+// AppendText appends to dst what Text returns.
+func (d *Doc) AppendText(dst []byte, n Node) []byte {
+	v := &d.nodes[n]
+	if v.kind != String {
+		return dst
+	}
+	return jsontext.Unescape(dst, d.source(v.fresh)[v.start+1:v.end-1])
 }
 
 // Is reports whether n is the string text.

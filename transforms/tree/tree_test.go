@@ -36,7 +36,7 @@ func TestEditsKeepEveryOtherByte(t *testing.T) {
 		{"a member more", "{\n  \"a\": 1\n}", func(d *Doc) { d.Put(d.Root(), "b", []byte("2")) }, "{\n  \"a\": 1,\n  \"b\":2\n}"},
 		{"into nothing", "{ }", func(d *Doc) { d.Put(d.Root(), "b", []byte("2")) }, `{"b":2}`},
 		{"an element more", "[]", func(d *Doc) { d.Append(d.Root(), []byte("2")) }, "[2]"},
-		{"another order", "[1, 2,3]", func(d *Doc) { d.MoveFirst(d.At(d.Root(), 2)) }, "[3,1, 2]"},
+		{"another order", "[1, 2,3]", func(d *Doc) { d.MoveLast(d.At(d.Root(), 0)) }, "[ 2,3,1]"},
 		{"another name", `{"a" : 1}`, func(d *Doc) { d.Rename(d.Get(d.Root(), "a"), "b") }, `{"b" : 1}`},
 		{"below what was made", `{"a":1}`, func(d *Doc) { d.Put(d.Put(d.Root(), "b", []byte(`{"c": [1]}`)), "d", []byte("2")) }, `{"a":1,"b":{"c": [1],"d":2}}`},
 		{"an element and its extension", `{"given":["A","B"],"_given":[null,{"id":"x"}]}`, func(d *Doc) { d.Remove(d.At(d.Get(d.Root(), "given"), 1)) }, `{"given":["A"],"_given":[null]}`},
@@ -65,6 +65,8 @@ func TestValues(t *testing.T) {
 	require.Equal(t, Object, d.Kind(root))
 	require.Equal(t, "ab\n", d.Text(d.Get(root, "s")))
 	require.True(t, d.Is(d.Get(root, "s"), "ab\n"))
+	require.Equal(t, "xab\n", string(d.AppendText([]byte("x"), d.Get(root, "s"))))
+	require.Empty(t, d.AppendText(nil, d.Get(root, "t")))
 	require.Equal(t, Number, d.Kind(d.Get(root, "n")))
 	require.Equal(t, "-1.50e3", string(d.Raw(d.Get(root, "n"))))
 	require.Empty(t, d.Text(d.Get(root, "n")))
@@ -77,6 +79,15 @@ func TestValues(t *testing.T) {
 	require.Equal(t, None, d.Get(d.Get(root, "no"), "further"))
 	require.Equal(t, "2", string(d.Raw(d.At(d.At(d.Get(root, "l"), 1), 0))))
 	require.Equal(t, 1, d.Index(d.At(d.Get(root, "l"), 1)))
+}
+
+func TestBeside(t *testing.T) {
+	d := doc(`{"a":1,"\u005fa":{},"\u0062":2,"_b":{},"c":3,"_d":{},"":4,"_":{}}`)
+	for name, want := range map[string]string{"a": "_a", "b": "_b", "c": "", "_d": "", "": ""} {
+		require.Equal(t, want, d.Name(d.Beside(d.Get(d.Root(), name))), name)
+	}
+	require.Equal(t, None, d.Beside(None))
+	require.Equal(t, None, d.Beside(d.Root()))
 }
 
 func TestPaths(t *testing.T) {
@@ -158,7 +169,7 @@ func FuzzTree(f *testing.F) {
 			p.Put(d, d.Root(), []byte(`{"x":[1]}`))
 			p.Each(d, d.Root(), func(n Node) bool { d.Append(d.Get(n, "x"), []byte("2")); return true })
 		case 2:
-			p.Each(d, d.Root(), func(n Node) bool { d.MoveFirst(n); d.Rename(n, "\x00\""); return true })
+			p.Each(d, d.Root(), func(n Node) bool { d.MoveLast(n); d.Rename(n, "\x00\""); return true })
 		case 3:
 			p.Each(d, d.Root(), func(n Node) bool { d.SetString(n, d.Text(n)+"."); d.PutString(n, "a", "b"); return true })
 		}
