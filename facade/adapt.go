@@ -85,7 +85,7 @@ func (h *Hospital) target(req fhir.Request, query string) *url.URL {
 // the header.
 func (c *call) applyRules(query string, header http.Header) (string, error) {
 	var err error
-	c.ruled, err = c.hospital.Vendor.Apply(c.hospital.rulesCall(c.req, c.r.Header), query, header)
+	c.ruled, err = c.hospital.Vendor.Apply(c.rulesCall(), query, header)
 	c.rest, c.alternate = c.ruled.Rest, c.ruled.Alternate
 	return c.ruled.Query, err
 }

@@ -22,10 +22,34 @@ func (f *Facade) authorise(c *call) error {
 	if !plan.Reaches(route.ID, route.Environment) {
 		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the key's plan does not reach this hospital")
 	}
+	if err := c.authoriseRaw(plan); err != nil {
+		return err
+	}
 	if c.sealed != nil {
 		return c.sealed.belongsTo(c)
 	}
 	return permitted(c.hospital, c.req)
+}
+
+// rawHeader asks for resources as the hospital has them, but for locators, and
+// says that a body is such a one.
+const rawHeader = "X-Fhirgate-Raw"
+
+// authoriseRaw lets only plans with the scope for it speak the hospital's own
+// dialect: what the rules leave out may be left out for a reason.
+func (c *call) authoriseRaw(plan *policies.Plan) error {
+	switch c.r.Header.Get(rawHeader) {
+	case "", "false":
+		return nil
+	case "true":
+		c.raw = true
+	default:
+		return fhir.NewError(http.StatusBadRequest, fhir.IssueValue, "the header "+rawHeader+" must be true or false")
+	}
+	if !plan.Grants(policies.ScopeRaw) {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the key's plan lacks the scope "+policies.ScopeRaw+", which "+rawHeader+" needs")
+	}
+	return nil
 }
 
 // plan returns the consumer's plan in the snapshot that the call began with.

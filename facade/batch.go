@@ -12,12 +12,14 @@ import (
 	"github.com/tidwall/sjson"
 
 	"fhirgate/fhir"
+	"fhirgate/transforms"
 )
 
 // batch is what adapt found in a batch or transaction.
 type batch struct {
 	size    int                 // entries that the caller sent
 	refused map[int]*fhir.Error // entries that go no further, by their index; of a batch only
+	sent    []transforms.Call   // what the entries that go to the hospital ask for, in their order
 }
 
 const (
@@ -114,7 +116,9 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 		return "", err
 	}
 	// An entry has no header of its own for the rules to change.
-	ruled, err := c.hospital.Vendor.Apply(c.hospital.rulesCall(req, conditionsOf(entry)), query, make(http.Header))
+	asked := c.hospital.rulesCall(req, conditionsOf(entry))
+	asked.Raw = c.raw
+	ruled, err := c.hospital.Vendor.Apply(asked, query, make(http.Header))
 	if err != nil {
 		return "", err
 	}
@@ -138,6 +142,10 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 	if query != "" {
 		target += "?" + query
 	}
+	if adapted, err = f.adaptEntryBody(c, asked, adapted); err != nil {
+		return "", err
+	}
+	c.batch.sent = append(c.batch.sent, asked)
 	if target == gjson.Get(adapted, "request.url").Str {
 		return adapted, nil
 	}
@@ -156,6 +164,39 @@ func conditionsOf(entry gjson.Result) http.Header {
 		}
 	}
 	return header
+}
+
+// adaptEntryBody takes an entry's resource through the vendor's rules.
+func (f *Facade) adaptEntryBody(c *call, asked transforms.Call, entry string) (string, error) {
+	switch asked.Interaction {
+	case fhir.Create, fhir.ConditionalCreate, fhir.Update, fhir.ConditionalUpdate:
+	case fhir.Patch, fhir.ConditionalPatch: // base64 in a Binary
+		if c.hospital.Vendor.Translates(asked) {
+			return "", fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueNotSupported, "a patch of this type, which the gateway translates for the hospital, must be a call of its own")
+		}
+		return entry, nil
+	default:
+		return entry, nil
+	}
+	ifMatch := ""
+	resource := gjson.Get(entry, "resource").Raw
+	adapted, err := f.applyBody(c, asked, []byte(resource), func(name, value string) {
+		if name == "If-Match" {
+			ifMatch = value
+		}
+	})
+	if err != nil {
+		return "", err
+	}
+	if string(adapted) != resource {
+		if entry, err = sjson.SetRaw(entry, "resource", string(adapted)); err != nil {
+			return "", err
+		}
+	}
+	if ifMatch != "" && !gjson.Get(entry, "request.ifMatch").Exists() {
+		return sjson.Set(entry, "request.ifMatch", ifMatch)
+	}
+	return entry, nil
 }
 
 // uniqueKeys refuses a body in which an object has a key twice: the hospital

@@ -180,6 +180,7 @@ func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
 		if typ, once := resourceType(body); typ != c.req.Type || !once {
 			return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "resourceType must be "+c.req.Type+", the type in the path").At("resourceType")
 		}
+		return f.applyBody(c, c.rulesCall(), adapted, c.out.Header.Set)
 	}
 	return adapted, nil
 }
@@ -243,7 +244,9 @@ func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
 			}
 		}
 	}
-	return adapted, nil
+	env := c.rulesEnv(c.out.Header.Set)
+	adapted, _, err = c.hospital.Vendor.Patch(c.rulesCall(), &env, adapted)
+	return adapted, err
 }
 
 // isLocatorPath reports whether a JSON Patch path leads to a reference, to a

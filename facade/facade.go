@@ -110,6 +110,9 @@ type call struct {
 	answer     *http.Response        // its answer
 	waited     time.Duration         // time spent waiting for the hospital
 	upstreamID string                // the hospital's own id of the request
+	rules      *transforms.Answer    // what the vendor's rules do to the answer; nil = nothing
+	raw        bool                  // the caller speaks the hospital's own dialect
+	lines      bool                  // the answer is NDJSON
 	err        error                 // what ended the call, for the record
 }
 
@@ -176,6 +179,7 @@ func (f *Facade) release(c *call) {
 	if c.held > 0 {
 		f.bodies.Release(c.held)
 	}
+	c.rules.Release()
 }
 
 // refuse answers with the error that ended the call. What the hospital's answer

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/links"
@@ -23,6 +22,7 @@ func (f *Facade) answerLinks(c *call) *links.Map {
 	for i, base := range h.bases {
 		m.Prefixes[i] = links.Prefix{From: base, To: h.public}
 	}
+	m.Edit = c.answerEdit()
 	return m
 }
 
@@ -31,7 +31,10 @@ func (f *Facade) answerLinks(c *call) *links.Map {
 // for; any other is sealed with what this call asked for.
 func (f *Facade) pageLink(c *call, relation, locator string) (string, error) {
 	absolute := c.hospital.absolute(locator)
-	if rest, ok := c.hospital.under(absolute); ok && tellsItself(rest) {
+	if c.inParts() && relation == "self" {
+		return c.hospital.public + selfOf(c), nil
+	}
+	if rest, ok := c.hospital.under(absolute); ok && tellsItself(rest) && !c.inParts() {
 		return join(c.hospital.public, rest), nil
 	}
 	target, err := url.Parse(absolute)
@@ -42,12 +45,15 @@ func (f *Facade) pageLink(c *call, relation, locator string) (string, error) {
 		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueSecurity,
 			"the hospital's answer goes on at a host that its route does not allow (upstream.link_hosts)")
 	}
-	return f.seal(c, absolute, c.req, pageLinkLife)
+	return c.sealPage(absolute)
 }
 
 // selfOf returns the call's own path and query below the hospital, for a self
 // link that the hospital wrote with an address that nobody can follow.
 func selfOf(c *call) string {
+	if c.sealed != nil {
+		return strings.TrimPrefix(c.r.URL.Path, Prefix+c.hospital.Route.ID)
+	}
 	self := "/" + c.req.Path()
 	if c.r.URL.RawQuery != "" {
 		self += "?" + c.r.URL.RawQuery
@@ -80,12 +86,12 @@ func (f *Facade) otherLink(c *call, kind links.Kind, locator string) (string, er
 	case asked.Type == "":
 		asked = c.req // may be followed as long as what it came with may be asked
 	}
-	return f.seal(c, locator, asked, otherLinkLife)
+	return f.seal(c, locator, asked)
 }
 
 // seal returns the link to target that is authorised as asked when it comes
 // back.
-func (f *Facade) seal(c *call, target string, asked fhir.Request, life time.Duration) (string, error) {
+func (f *Facade) seal(c *call, target string, asked fhir.Request) (string, error) {
 	token, err := f.sealer.Load().Seal(sealedLink{
 		URL:         target,
 		Hospital:    c.hospital.Route.ID,
@@ -93,7 +99,7 @@ func (f *Facade) seal(c *call, target string, asked fhir.Request, life time.Dura
 		Interaction: asked.Interaction,
 		Type:        asked.Type,
 		Operation:   asked.Operation,
-		Expires:     c.began.Add(life).Unix(),
+		Expires:     c.began.Add(otherLinkLife).Unix(),
 	})
 	if err != nil {
 		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueTooLong, err.Error())

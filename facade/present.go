@@ -26,6 +26,7 @@ func (f *Facade) present(c *call) error {
 		return f.presentRefusedBatch(c)
 	}
 	presentHeader(c)
+	c.startRules()
 	switch status := c.answer.StatusCode; {
 	case status == http.StatusNoContent, status == http.StatusNotModified:
 		c.w.WriteHeader(status)
@@ -69,7 +70,15 @@ func presentHeader(c *call) {
 var (
 	noStore  = []string{"no-store"}
 	fhirType = []string{fhir.MediaType}
+	lineType = []string{linesType}
 )
+
+func (c *call) mediaType() []string {
+	if c.lines {
+		return lineType
+	}
+	return fhirType
+}
 
 func (f *Facade) presentSuccess(c *call) error {
 	media, _, _ := mime.ParseMediaType(c.answer.Header.Get("Content-Type")) // "" when it is missing or broken
@@ -79,6 +88,8 @@ func (f *Facade) presentSuccess(c *call) error {
 	switch {
 	case err != nil:
 		return brokenOff(err)
+	case c.alternate != nil:
+		return f.presentAlternate(c, head)
 	case head.whole && mayBeEmpty(c) && (saysNothing(head.bytes) || c.answer.StatusCode == http.StatusCreated && !isJSON(media, head.bytes)):
 		c.w.Header().Set("Content-Length", "0")
 		c.w.WriteHeader(c.answer.StatusCode)
@@ -89,15 +100,20 @@ func (f *Facade) presentSuccess(c *call) error {
 		return fhir.NewError(http.StatusHTTPVersionNotSupported, fhir.IssueNotSupported, "the answer is too long for HTTP/1.0, where half of it could not be told from the whole: call with HTTP/1.1")
 	case raw:
 		return f.streamRaw(c, head)
+	case isLines(media):
+		return f.presentLines(c, head)
 	case !isJSON(media, head.bytes):
 		return notFHIR("the hospital answered " + strconv.Itoa(c.answer.StatusCode) + " with something that is not FHIR JSON")
 	case c.req.Interaction == fhir.Capabilities:
 		return f.presentCapabilities(c, head)
-	case head.whole:
-		return f.presentWhole(c, head)
-	default:
-		return f.streamJSON(c, head)
 	}
+	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.r.URL.RawQuery, c.answer.StatusCode, head.bytes); err != nil {
+		return err
+	}
+	if head.whole {
+		return f.presentWhole(c, head)
+	}
+	return f.streamJSON(c, head)
 }
 
 var jsonMedia = map[string]bool{"application/fhir+json": true, "application/json+fhir": true, "application/json": true, "text/json": true}
@@ -170,6 +186,23 @@ func (h *head) release() {
 	h.pool = nil
 }
 
+// isLines reports whether an answer of a media type is NDJSON: a file of a bulk
+// export (https://hl7.org/fhir/uv/bulkdata/STU2/export.html#file-request).
+func isLines(media string) bool {
+	return media == linesType || media == "application/ndjson" || media == "application/x-ndjson"
+}
+
+const linesType = "application/fhir+ndjson"
+
+// presentLines rewrites NDJSON line by line.
+func (f *Facade) presentLines(c *call, h head) error {
+	c.lines = true
+	if h.whole {
+		return f.presentWhole(c, h)
+	}
+	return f.streamJSON(c, h)
+}
+
 // presentWhole rewrites an answer that is held as a whole.
 func (f *Facade) presentWhole(c *call, h head) error {
 	pooled := headPool.Get().(*[]byte)
@@ -191,7 +224,7 @@ func (f *Facade) presentWhole(c *call, h head) error {
 
 func (c *call) sendJSON(body []byte) error {
 	h := c.w.Header()
-	h["Content-Type"] = fhirType
+	h["Content-Type"] = c.mediaType()
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	status := http.StatusOK
 	if c.answer != nil {
@@ -209,7 +242,7 @@ func (f *Facade) streamJSON(c *call, h head) error {
 	if c.batch != nil && len(c.batch.refused) > 0 {
 		return notFHIR("the hospital's answer to the batch is too large to be joined with the outcomes of refused entries")
 	}
-	if gjson.GetBytes(h.bytes, "type").Str == "document" {
+	if !c.lines && gjson.GetBytes(h.bytes, "type").Str == "document" {
 		document, whole, err := readOn(h.bytes, c.answer.Body, maxDocument)
 		if err != nil {
 			return brokenOff(err)
@@ -231,7 +264,7 @@ func (f *Facade) streamJSON(c *call, h head) error {
 	if err != nil {
 		return answerError(err)
 	}
-	c.w.Header()["Content-Type"] = fhirType
+	c.w.Header()["Content-Type"] = c.mediaType()
 	c.w.WriteHeader(c.answer.StatusCode)
 	if err := out.sendTo(c.w); err != nil {
 		return err
@@ -321,6 +354,19 @@ func brokenOff(err error) error {
 	return fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the hospital broke its answer off").Because(err)
 }
 
+// within returns the place of an element that a rule names from its resource on,
+// in the answer that holds the resource at path.
+func within(path, element string) string {
+	switch {
+	case element == "":
+		return path
+	case strings.HasSuffix(path, "]"): // an entry
+		return path + ".resource." + element
+	default:
+		return path + "." + element
+	}
+}
+
 // answerError says what is wrong with a hospital's JSON: the place, never a
 // value.
 func answerError(err error) error {
@@ -330,7 +376,7 @@ func answerError(err error) error {
 	switch {
 	case errors.As(err, &refusal):
 		if errors.As(err, &place) {
-			refusal = refusal.At(place.Path)
+			refusal = refusal.At(within(place.Path, refusal.Expression))
 		}
 		return refusal
 	case errors.As(err, &signed):

@@ -21,17 +21,30 @@ func (f *Facade) presentRefusal(c *call) error {
 		// It is our credential that failed, not the caller's.
 		return fhir.NewError(http.StatusBadGateway, fhir.IssueTransient, "the hospital refused the gateway's own credential")
 	}
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		c.w.Header().Set("Retry-After", strconv.FormatInt(wholeSeconds(retryAfter(c)), 10))
-	}
 	h, err := readHead(c.answer.Body, c.answer.ContentLength)
 	defer h.release()
+	meant := c.hospital.Vendor.Refuse(c.rulesCall(), c.r.URL.RawQuery, status, c.answer.Header, h.bytes, c.began)
+	status, c.answer.StatusCode = meant.Status, meant.Status
+	wait := meant.RetryAfter
+	if wait == 0 {
+		wait = retryAfter(c)
+	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		c.w.Header().Set("Retry-After", strconv.FormatInt(wholeSeconds(wait), 10))
+	}
 	if err == nil && h.whole && gjson.GetBytes(h.bytes, "resourceType").Str == "OperationOutcome" {
 		if body, err := links.Rewrite(nil, h.bytes, f.answerLinks(c)); err == nil {
 			return c.sendJSON(body)
 		}
 	}
-	return refusalOf(status, c)
+	refusal := refusalOf(status, c)
+	if refusal.RetryAfter > 0 {
+		refusal.RetryAfter = wait
+	}
+	if meant.Code != "" {
+		refusal.Code, refusal.Text = meant.Code, meant.Text
+	}
+	return refusal
 }
 
 // refusalOf returns the error that stands for a hospital's status when its body

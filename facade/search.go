@@ -70,7 +70,7 @@ func (c *call) post(target *url.URL) {
 
 // sealedTarget returns where a sealed link leads, and takes up what it carries.
 func (c *call) sealedTarget(header http.Header) (*url.URL, error) {
-	asked := c.hospital.rulesCall(c.req, c.r.Header)
+	asked := c.rulesCall()
 	if c.sealed.Rule != "" {
 		if c.alternate = c.hospital.Vendor.Alternate(asked, c.sealed.Rule); c.alternate == nil {
 			return nil, fhir.NewError(http.StatusGone, fhir.IssueExpired, "the vendor's rules have changed: search again")
@@ -85,13 +85,41 @@ func (c *call) sealedTarget(header http.Header) (*url.URL, error) {
 	return url.Parse(c.sealed.URL)
 }
 
-// carry lets a sealed link to another page of this call's answer know what
-// that page is a part of.
-func (c *call) carry(link *sealedLink) {
+// inParts reports whether a page of this call's answer is more than its address
+// tells: one of a split search, or of an alternate route. A link to such a page
+// is sealed, whatever it looks like.
+func (c *call) inParts() bool { return c.rest != nil || c.alternate != nil }
+
+// sealPage returns the link to another page of this call's answer, at target.
+func (c *call) sealPage(target string) (string, error) {
+	link := c.pageAt(target)
 	link.Rest = c.rest
 	if c.alternate != nil {
 		link.Rule = c.alternate.Rule
 	}
+	token, err := c.sealer.Seal(link)
+	if err != nil {
+		return "", fhir.NewError(http.StatusBadGateway, fhir.IssueTooLong, err.Error())
+	}
+	return c.sealedURL(token), nil
+}
+
+// pageAt returns the link to target that is authorised as this call when it
+// comes back.
+func (c *call) pageAt(target string) sealedLink {
+	return sealedLink{
+		URL:         target,
+		Hospital:    c.hospital.Route.ID,
+		Consumer:    c.consumer.KeyID,
+		Interaction: c.req.Interaction,
+		Type:        c.req.Type,
+		Operation:   c.req.Operation,
+		Expires:     c.began.Add(pageLinkLife).Unix(),
+	}
+}
+
+func (c *call) sealedURL(token string) string {
+	return c.hospital.public + "/" + fhir.SealedSegment + "/" + token
 }
 
 // continuation returns the link to what a split search asks for next, or ""
@@ -102,14 +130,14 @@ func (c *call) continuation() (string, error) {
 	if token == "" || err != nil {
 		return "", err
 	}
-	return c.hospital.public + "/" + fhir.SealedSegment + "/" + token, nil
+	return c.sealedURL(token), nil
 }
 
 func (c *call) sealRest() (token string, err error) {
 	if c.rest == nil {
 		return "", nil
 	}
-	next, err := c.hospital.Vendor.Resume(c.hospital.rulesCall(c.req, c.r.Header), c.rest)
+	next, err := c.hospital.Vendor.Resume(c.rulesCall(), c.rest)
 	if err != nil {
 		return "", err
 	}
@@ -117,16 +145,8 @@ func (c *call) sealRest() (token string, err error) {
 	if err != nil {
 		return "", err
 	}
-	link := sealedLink{
-		URL:         target.String(),
-		Hospital:    c.hospital.Route.ID,
-		Consumer:    c.consumer.KeyID,
-		Interaction: c.req.Interaction,
-		Type:        c.req.Type,
-		Expires:     c.began.Add(pageLinkLife).Unix(),
-		Form:        next.Form,
-		Rest:        next.Rest,
-	}
+	link := c.pageAt(target.String())
+	link.Form, link.Rest = next.Form, next.Rest
 	if next.Alternate != nil {
 		link.Rule = next.Alternate.Rule
 	}

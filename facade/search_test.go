@@ -29,6 +29,8 @@ func (b *bench) harborRules(text string, vars map[string]string) {
 // asked notes what arrives at a hospital: "METHOD target", and " form" when it
 // has a body.
 type asked struct {
+	answer func(r *http.Request) string // default: an empty searchset
+
 	mu    sync.Mutex
 	calls []string
 	last  http.Header
@@ -45,7 +47,14 @@ func (a *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.calls = append(a.calls, call)
 	a.last = r.Header.Clone()
 	w.Header().Set("Content-Type", fhirJSON)
-	_, _ = io.WriteString(w, `{"resourceType":"Bundle","type":"searchset"}`)
+	answer := `{"resourceType":"Bundle","type":"searchset"}`
+	switch {
+	case a.answer != nil:
+		answer = a.answer(r)
+	case strings.HasPrefix(r.URL.Path, "/v1/"): // the vendor's own API
+		answer = `{"appointments":[]}`
+	}
+	_, _ = io.WriteString(w, answer)
 }
 
 // take returns the calls since the last take.
@@ -149,14 +158,12 @@ func TestASplitSearchGoesOnAsFurtherPages(t *testing.T) {
 					break
 				}
 				// The link may come with the last of several pages of a part.
-				page := sealedLink{URL: c.hospital.Route.Upstream.BaseURL + "?page=2", Hospital: "harbor", Consumer: "key_alice", Interaction: c.req.Interaction, Type: c.req.Type, Expires: c.began.Add(time.Hour).Unix()}
-				c.carry(&page)
-				token, err := b.facade.sealer.Load().Seal(page)
+				page, err := c.sealPage(c.hospital.Route.Upstream.BaseURL + "?page=2")
 				require.NoError(t, err)
-				second, err := b.adapted(c.hospital.public + "/_sealed/" + token)
+				second, err := b.adapted(page)
 				require.NoError(t, err)
 				require.Equal(t, "GET", second.out.Method)
-				require.Equal(t, page.URL, second.out.URL.String())
+				require.Equal(t, c.hospital.Route.Upstream.BaseURL+"?page=2", second.out.URL.String())
 				target, err = second.continuation()
 				require.NoError(t, err)
 				require.NotContains(t, target, "location")
@@ -222,10 +229,12 @@ func TestAnAlternateRoute(t *testing.T) {
 		}
 	}
 	b.configure()
-	hospital := &asked{}
+	hospital := &asked{answer: func(*http.Request) string { return `{"appointments":[]}` }}
 	b.harborAnswers(hospital)
 	b.harborRules(dayList, map[string]string{"practice": "9 /x", "departments": "1,7"})
-	require.Equal(t, 200, b.call("GET", "/fhir/harbor/Appointment?date=2026-11-22&_count=5", "").StatusCode)
+	first := b.call("GET", "/fhir/harbor/Appointment?date=2026-11-22&_count=5", "")
+	require.Equal(t, 200, first.StatusCode)
+	require.Equal(t, "searchset", gjson.GetBytes(first.body, "type").Str)
 	require.Equal(t, []string{"GET /v1/9%20%2Fx/booked?department=1,7&start=11/22/2026"}, hospital.take())
 	require.Equal(t, 200, b.call("POST", "/fhir/harbor/Appointment/_search", "date=2026-11-22", "Content-Type", formType).StatusCode)
 	require.Equal(t, []string{"GET /v1/9%20%2Fx/booked?department=1,7&start=11/22/2026"}, hospital.take())
@@ -246,18 +255,16 @@ func TestAnAlternateRoute(t *testing.T) {
 		require.NotContains(t, refusal.Text, "secret")
 	}
 
-	page := sealedLink{URL: c.hospital.absolute("/v1/9/booked?offset=1"), Hospital: "harbor", Consumer: "key_alice", Interaction: c.req.Interaction, Type: c.req.Type, Expires: c.began.Add(time.Hour).Unix()}
-	c.carry(&page)
-	token, err := b.facade.sealer.Load().Seal(page)
+	page, err := c.sealPage(c.hospital.absolute("/v1/9/booked?offset=1"))
 	require.NoError(t, err)
-	second, err := b.adapted(c.hospital.public + "/_sealed/" + token)
+	second, err := b.adapted(page)
 	require.NoError(t, err)
 	require.Equal(t, "/v1/9/booked?offset=1", second.out.URL.RequestURI())
 	_, err = second.alternateAnswer([]byte(`{"appointments":[]}`))
 	require.NoError(t, err)
 
 	b.harborRules("  - {name: another, do: [{param.drop: [x]}]}\n", nil)
-	require.Equal(t, 410, b.call("GET", c.hospital.public+"/_sealed/"+token, "").StatusCode, "the rule is gone")
+	require.Equal(t, 410, b.call("GET", page, "").StatusCode, "the rule is gone")
 }
 
 func TestARouteMustListTheSearchOfAnAlternateRoute(t *testing.T) {
@@ -311,4 +318,60 @@ func TestExplainShowsWhereASearchReallyGoes(t *testing.T) {
 
 	b.harborRules("  - {name: get, do: [{search.get: {}}]}\n", nil)
 	require.Contains(t, explain("POST", "Patient/_search?name=roe"), "goes to      GET "+base.String()+"/Patient?name=roe\n")
+}
+
+// follow calls target and the next links from there on, and returns the ids of
+// all entries.
+func (b *bench) follow(target string) (ids []string) {
+	b.t.Helper()
+	for range 20 {
+		a := b.call("GET", target, "")
+		require.Equal(b.t, 200, a.StatusCode, "%s", a.body)
+		for _, id := range gjson.GetBytes(a.body, "entry.#.resource.id").Array() {
+			ids = append(ids, id.Str)
+		}
+		if target = gjson.GetBytes(a.body, `link.#(relation=="next").url`).Str; target == "" {
+			return ids
+		}
+	}
+	b.t.Fatal("the pages do not end")
+	return nil
+}
+
+// TestAllPagesOfASplitSearchAreReached follows the links of a search whose
+// three parts have two pages each. The hospital's own page links are of both
+// kinds: such as the gateway passes on, and such as it must seal.
+func TestAllPagesOfASplitSearchAreReached(t *testing.T) {
+	for name, page := range map[string]string{"sealed": "?page=", "plain": "/Encounter?page="} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			base := b.facade.Snapshot().Hospitals["harbor"].Route.Upstream.BaseURL
+			hospital := &asked{answer: func(r *http.Request) string {
+				if part := r.URL.Query().Get("location"); part != "" {
+					part = part[:1]
+					return `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"` + base + page + part + `"}],"entry":[{"resource":{"resourceType":"Encounter","id":"` + part + `1"}}]}`
+				}
+				return `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Encounter","id":"` + r.URL.Query().Get("page") + `2"}}]}`
+			}}
+			b.harborAnswers(hospital)
+			b.harborRules(strings.Replace(perLocation, "type: Encounter", "type: Encounter, param: date", 1), map[string]string{"locations": "A,B,C,D,E"})
+			require.Equal(t, []string{"A1", "A2", "C1", "C2", "E1", "E2"}, b.follow("/fhir/harbor/Encounter?date=2026-11-22"))
+			require.Len(t, hospital.take(), 6)
+		})
+	}
+}
+
+func TestAllPagesOfAnAlternateRouteAreReached(t *testing.T) {
+	b := newBench(t, nil)
+	b.facade.Snapshot().Hospitals["harbor"].Route.Interactions["Appointment"] = []fhir.Interaction{fhir.SearchType}
+	hospital := &asked{answer: func(r *http.Request) string {
+		if r.URL.Query().Get("offset") != "" {
+			return `{"appointments":[{"id":"b","patient":"2"}]}`
+		}
+		return `{"appointments":[{"id":"a","patient":"1"}],"next":"/v1/9/booked?offset=1"}`
+	}}
+	b.harborAnswers(hospital)
+	b.harborRules(dayList, map[string]string{"practice": "9", "departments": "1"})
+	require.Equal(t, []string{"a", "b"}, b.follow("/fhir/harbor/Appointment?date=2026-11-22"))
+	require.Equal(t, []string{"GET /v1/9/booked?department=1&start=11/22/2026", "GET /v1/9/booked?offset=1"}, hospital.take())
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -22,6 +23,8 @@ type Files struct {
 	Routes  []*routes.Route
 	Vendors map[string]*transforms.Vendor
 	Plans   []*policies.Plan
+
+	rules map[string]*transforms.Vendor // of each route: its vendor's and its own; nil = none
 }
 
 // Folders say where the files are.
@@ -58,18 +61,16 @@ func ReadFiles(fsys fs.FS, folders Folders) (*Files, error) {
 func (f *Files) join() strict.Problems {
 	var problems strict.Problems
 	ids := make(map[string]bool, len(f.Routes))
+	f.rules = make(map[string]*transforms.Vendor, len(f.Routes))
 	for i, route := range f.Routes {
 		ids[route.ID] = true
-		if route.Vendor == "" {
+		rules, found := f.rulesOf(route)
+		problems = append(problems, found...)
+		if rules == nil || len(found) > 0 {
 			continue
 		}
-		vendor, ok := f.Vendors[route.Vendor]
-		if !ok {
-			problems = append(problems, route.Problem("vendor", "%s", strict.Unknown("vendor", route.Vendor, sortedKeys(f.Vendors))))
-			continue
-		}
-		var found strict.Problems
-		f.Routes[i], found = meet(route, vendor)
+		f.rules[route.ID] = rules
+		f.Routes[i], found = meet(route, rules)
 		problems = append(problems, found...)
 	}
 	for _, plan := range f.Plans {
@@ -82,8 +83,26 @@ func (f *Files) join() strict.Problems {
 	return problems
 }
 
+// rulesOf returns the rules for a route: its vendor's, and its own behind them;
+// nil when there are none.
+func (f *Files) rulesOf(route *routes.Route) (*transforms.Vendor, strict.Problems) {
+	vendor, ok := f.Vendors[route.Vendor]
+	if !ok && route.Vendor != "" {
+		return nil, strict.Problems{route.Problem("vendor", "%s", strict.Unknown("vendor", route.Vendor, sortedKeys(f.Vendors)))}
+	}
+	if route.Rules.IsZero() {
+		return vendor, nil
+	}
+	name := route.Vendor
+	if name == "" {
+		name = route.ID
+	}
+	return vendor.Extend(name, route.File, &route.Rules)
+}
+
 // meet returns the route as its vendor's files want it: with the FHIR base that
-// their url makes. The problems are what the two do not agree on.
+// their url makes, and the ways to say that a limit is reached that it does not
+// tell itself. The problems are what the two do not agree on.
 func meet(route *routes.Route, vendor *transforms.Vendor) (*routes.Route, strict.Problems) {
 	var problems strict.Problems
 	for _, rule := range vendor.SearchesInURL(route.ID) {
@@ -104,6 +123,9 @@ func meet(route *routes.Route, vendor *transforms.Vendor) (*routes.Route, strict
 	}
 	met := *route
 	met.Upstream.BaseURL = base
+	budget := &met.Upstream.Budget
+	budget.Bare429 = cmp.Or(budget.Bare429, vendor.Limits.Bare429)
+	budget.QuotaText = cmp.Or(budget.QuotaText, vendor.Limits.QuotaText)
 	return &met, problems
 }
 
@@ -133,7 +155,7 @@ func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot, shared *sh
 	var problems strict.Problems
 	hospitals := make([]*facade.Hospital, 0, len(f.Routes))
 	for _, route := range f.Routes {
-		h := &facade.Hospital{Route: route, Vendor: f.Vendors[route.Vendor]}
+		h := &facade.Hospital{Route: route, Vendor: f.rules[route.ID]}
 		if previous != nil {
 			if old := previous.Hospitals[route.ID]; old != nil && reflect.DeepEqual(old.Route.Upstream, route.Upstream) {
 				h.Client = old.Client

@@ -42,6 +42,7 @@ type meta struct {
 	Hospitals    []string `yaml:"hospitals"`
 	Environments []string `yaml:"environments"`
 	Burst        int      `yaml:"burst"`
+	Scopes       []string `yaml:"scopes"`
 }
 
 // Load reads every plan of dir in fsys (*.json), sorted by id. When anything
@@ -86,7 +87,7 @@ func Parse(name string, data []byte) (*Plan, strict.Problems) {
 		doc:         doc,
 	}
 	if m := f.MetaData.Fhirgate; m != nil {
-		plan.Hospitals, plan.Environments, plan.Burst = m.Hospitals, m.Environments, m.Burst
+		plan.Hospitals, plan.Environments, plan.Burst, plan.Scopes = m.Hospitals, m.Environments, m.Burst, m.Scopes
 	}
 	if plan.Per == 0 {
 		plan.Per = time.Second
@@ -142,6 +143,11 @@ func (f *file) checkMeta(doc *strict.Document) {
 	for i, e := range m.Environments {
 		if e != "production" && e != "sandbox" {
 			doc.Fail(place+".environments."+strconv.Itoa(i), "must be production or sandbox")
+		}
+	}
+	for i, scope := range m.Scopes {
+		if scope != ScopeRaw {
+			doc.Fail(place+".scopes."+strconv.Itoa(i), "must be "+ScopeRaw)
 		}
 	}
 	if m.Burst < 0 {

@@ -23,6 +23,7 @@ type Plan struct {
 	QuotaPeriod  time.Duration // starts with the first call that counts
 	Hospitals    []string      // route ids; "*" = every hospital of Environments
 	Environments []string      // "production", "sandbox"
+	Scopes       []string      // ScopeRaw; default none
 
 	File string          // where it was read from
 	Raw  json.RawMessage // the file itself, for the engine
@@ -32,6 +33,13 @@ type Plan struct {
 
 // AllHospitals in Plan.Hospitals stands for every hospital.
 const AllHospitals = "*"
+
+// ScopeRaw lets a plan's keys ask for resources as the hospital has them, past
+// the rules of its vendor, and send such ones (header X-Fhirgate-Raw).
+const ScopeRaw = "fhirgate/raw"
+
+// Grants reports whether the plan has the scope.
+func (p *Plan) Grants(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
 // Reaches reports whether the plan's keys may call the hospital, which belongs
 // to the given environment. A key of one environment never works in another.

@@ -85,6 +85,15 @@ func (v *Vendor) undoQuery(call *Call, query string) (string, bool) {
 	return ps.String(), true
 }
 
+// Translates reports whether rules change resources of the call's type on their
+// way to the caller.
+func (v *Vendor) Translates(call Call) bool {
+	for range v.onResources(&call) {
+		return true
+	}
+	return false
+}
+
 // undoes reports whether a rule for resources of the call's type has an inverse.
 func (v *Vendor) undoes(call *Call) bool {
 	for r := range v.onResources(call) {

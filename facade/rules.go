@@ -1,0 +1,155 @@
+package facade
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"github.com/tidwall/gjson"
+
+	"fhirgate/fhir"
+	"fhirgate/transforms"
+	"fhirgate/transforms/links"
+	"fhirgate/transforms/resource"
+	"fhirgate/upstream"
+)
+
+// rulesCall is what the vendor's rules see of this call.
+func (c *call) rulesCall() transforms.Call {
+	out := c.hospital.rulesCall(c.req, c.r.Header)
+	out.Raw = c.raw
+	return out
+}
+
+// startRules finds out what the vendor's rules do to the answer.
+func (c *call) startRules() {
+	c.rules = c.hospital.Vendor.Answer(c.rulesCall(), c.r.URL.RawQuery, c.answer.StatusCode, c.hospital.public, c.began)
+	if c.rules == nil || c.batch == nil {
+		return
+	}
+	c.rules.Entries = c.batch.sent
+}
+
+// answerEdit returns the rules for the pass that moves locators; nil when
+// nothing else is to change.
+func (c *call) answerEdit() *links.Edit {
+	edit := c.rules.Edit()
+	if c.rest == nil {
+		return edit
+	}
+	if edit == nil {
+		edit = &links.Edit{Holds: func(string) bool { return false }}
+	}
+	edit.Next = c.continuation
+	return edit
+}
+
+// presentAlternate turns an answer of a vendor's own API into the searchset
+// that was asked for.
+func (f *Facade) presentAlternate(c *call, h head) error {
+	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.r.URL.RawQuery, c.answer.StatusCode, h.bytes); err != nil {
+		return err
+	}
+	body := h.bytes
+	if !h.whole {
+		read, _, err := readOn(h.bytes, c.answer.Body, maxAlternate+1)
+		if err != nil {
+			return brokenOff(err)
+		}
+		body = read
+	}
+	mapped, err := c.alternateAnswer(body)
+	if err != nil {
+		return err
+	}
+	return f.presentWhole(c, head{bytes: mapped, whole: true})
+}
+
+// applyBody takes a resource of the caller, whose locators are the hospital's
+// already, through the vendor's rules for what is asked. setHeader sets a header of the request
+// that carries it.
+func (f *Facade) applyBody(c *call, asked transforms.Call, body []byte, setHeader func(name, value string)) ([]byte, error) {
+	if asked.Interaction == fhir.Update || asked.Interaction == fhir.ConditionalUpdate {
+		if err := c.hospital.Vendor.Lossy(asked); err != nil {
+			return nil, err
+		}
+	}
+	adapted, _, err := c.hospital.Vendor.Body(asked, c.rulesEnv(setHeader), body)
+	return adapted, err
+}
+
+// rulesEnv is what operations on a body may use of the call.
+func (c *call) rulesEnv(setHeader func(name, value string)) resource.Call {
+	return resource.Call{
+		Now:       c.began,
+		Bases:     c.hospital.bases,
+		Header:    c.out.Header,
+		SetHeader: setHeader,
+		Context:   c.r.Context(),
+		Fetch:     c.fetch,
+	}
+}
+
+// maxFetched bounds an attachment that a rule has fetched, in bytes.
+const maxFetched = 32 << 20
+
+// fetch returns the content of an attachment that a body refers to, for rules
+// that put it in its place. It asks as the caller could: a Binary of this
+// hospital that the route lets be read.
+func (c *call) fetch(ctx context.Context, locator string) (mediaType string, content []byte, err error) {
+	refuse := func(text string) error {
+		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueNotFound, text)
+	}
+	target, err := url.Parse(c.hospital.absolute(locator))
+	if err != nil || !c.hospital.mayReach(target) {
+		return "", nil, refuse("the attachment's url is none of this hospital")
+	}
+	if err := permitted(c.hospital, fhir.Request{Interaction: fhir.Read, Type: "Binary"}); err != nil {
+		return "", nil, err
+	}
+	answer, err := c.hospital.Client.Do((&http.Request{
+		Method:     http.MethodGet,
+		URL:        target,
+		Host:       target.Host,
+		Header:     http.Header{"Accept": anyAccept, "User-Agent": userAgent},
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+	}).WithContext(upstream.WithConsumer(ctx, c.consumer.KeyID)))
+	if err != nil {
+		return "", nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || encoded(answer) {
+		return "", nil, refuse("the hospital does not hand out the attachment that the body refers to")
+	}
+	content, err = io.ReadAll(io.LimitReader(answer.Body, maxFetched+1))
+	if err != nil {
+		return "", nil, brokenOff(err)
+	}
+	if len(content) > maxFetched {
+		return "", nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueTooLong, "the attachment that the body refers to is larger than 32 MiB")
+	}
+	mediaType, _, _ = mime.ParseMediaType(answer.Header.Get("Content-Type")) // "" when it is missing or broken
+	if jsonMedia[mediaType] && bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) {
+		return binary(content)
+	}
+	return mediaType, content, nil
+}
+
+// binary returns what a Binary in JSON holds (https://hl7.org/fhir/R4/binary.html).
+func binary(resource []byte) (mediaType string, content []byte, err error) {
+	notBinary := fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueStructure, "the attachment that the body refers to is no Binary")
+	if gjson.GetBytes(resource, "resourceType").Str != "Binary" {
+		return "", nil, notBinary
+	}
+	content, err = base64.StdEncoding.DecodeString(gjson.GetBytes(resource, "data").Str)
+	if err != nil {
+		return "", nil, notBinary
+	}
+	return gjson.GetBytes(resource, "contentType").Str, content, nil
+}
