@@ -1,8 +1,7 @@
 package transforms
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -13,60 +12,32 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"fhirgate/fhir"
 	"fhirgate/internal/strict"
+	"fhirgate/transforms/resource"
 )
 
 // Result is the outcome of one test of a vendor file.
 type Result struct {
-	File  string   // of the test
-	Line  int      // where it stands
-	Name  string   // what it is called there
-	OK    bool     // whether the rules did what it wants
-	Diff  string   // what was wanted and what came, a line each; empty when OK
-	Rules []string // names of the rules that changed something or made a demand
-}
+	File  string        // of the test
+	Line  int           // where it stands
+	Name  string        // what it is called there
+	OK    bool          // whether the rules did what it wants
+	Diff  string        // the mismatches in short; empty when OK
+	Rules []string      // names of the rules that changed something or made a demand
+	Took  time.Duration // how long it ran
 
-// testFile is the form of a vendor's test file.
-type testFile struct {
-	Tests []testCase `yaml:"tests"`
-}
-
-// testCase is the form of one test: a request, and either what becomes of it
-// or the error that refuses it.
-type testCase struct {
-	Name        testName          `yaml:"name"`
-	Request     string            `yaml:"request"`      // METHOD path?query below the hospital's base
-	Headers     map[string]string `yaml:"headers"`      // that the caller sends
-	Hospital    string            `yaml:"hospital"`     // id of the route; default none
-	TimeZone    string            `yaml:"time_zone"`    // of the hospital; default UTC
-	Vars        map[string]string `yaml:"vars"`         // of the route
-	Want        string            `yaml:"want"`         // METHOD path?query
-	WantHeaders map[string]string `yaml:"want_headers"` // headers that the rules must have set
-	WantNext    string            `yaml:"want_next"`    // METHOD path?query of the next part of a split search
-	WantError   string            `yaml:"want_error"`   // status, blank, part of the text
-	Answer      string            `yaml:"answer"`       // of an alternate route
-	WantAnswer  string            `yaml:"want_answer"`  // the Bundle that the answer becomes; blanks between values do not count
-}
-
-// testName is a name that knows its line.
-type testName struct {
-	text string
-	line int
-}
-
-// UnmarshalYAML reads the name.
-func (n *testName) UnmarshalYAML(node *yaml.Node) error {
-	n.line = node.Line
-	return node.Decode(&n.text)
+	Mismatches []Mismatch // what came otherwise than wanted; empty when OK
 }
 
 // RunTests runs the tests in dir of fsys: those of oracle.yaml stand in
 // oracle_test.yaml. A test that fails is a Result; the error is a
 // strict.Problems with all mistakes of all files, vendor files included, and
 // then nothing was run.
+//
+// Beside what a test wants, every resource of an answer with a status of
+// success is sent back unchanged, as an update: the inverses of the rules must
+// make of it what the hospital had, unless a lossy rule refuses the update.
 func RunTests(fsys fs.FS, dir string) ([]Result, error) {
 	vendors, err := Load(fsys, dir)
 	if err != nil {
@@ -79,7 +50,7 @@ func RunTests(fsys fs.FS, dir string) ([]Result, error) {
 		if !ok {
 			return strict.Problems{{File: name, Text: "there is no " + tested + ".yaml beside it to test"}}
 		}
-		found, problems := runFile(vendor, name, data)
+		found, problems := runFile(fsys, vendor, name, data)
 		results = append(results, found...)
 		return problems
 	})
@@ -89,108 +60,127 @@ func RunTests(fsys fs.FS, dir string) ([]Result, error) {
 	return results, nil
 }
 
-func runFile(vendor *Vendor, name string, data []byte) ([]Result, strict.Problems) {
+func runFile(fsys fs.FS, vendor *Vendor, name string, data []byte) ([]Result, strict.Problems) {
 	var f testFile
 	doc := strict.Decode(name, data, &f)
 	if len(doc.Problems()) == 0 && len(f.Tests) == 0 {
 		doc.Fail("tests", "holds no test")
 	}
+	loader := testLoader{fsys: fsys, dir: path.Dir(name), doc: doc, vendor: vendor}
 	var results []Result
 	for i := range f.Tests {
-		if t, ok := f.Tests[i].prepare(doc, "tests."+strconv.Itoa(i)); ok {
-			results = append(results, t.run(vendor, name))
+		if t, ok := loader.prepare(&f.Tests[i], "tests."+strconv.Itoa(i)); ok {
+			result := t.run()
+			result.File = name
+			results = append(results, result)
 		}
 	}
 	return results, doc.Problems()
 }
 
-// test is a testCase that can run.
-type test struct {
-	*testCase
-	call                Call
-	req                 fhir.Request
-	method, path, query string
+// testRun is a test while it runs.
+type testRun struct {
+	*test
+	header     http.Header // to the hospital
+	out        Outgoing
+	rules      []string
+	mismatches []Mismatch
 }
 
-// prepare tells what is wrong with a test; ok says that it can run.
-func (c *testCase) prepare(doc *strict.Document, place string) (t test, ok bool) {
-	before := len(doc.Problems())
-	t.testCase = c
-	if c.Name.text == "" {
-		doc.Fail(place+".name", "is missing")
+func (t *test) run() Result {
+	began := time.Now()
+	r := testRun{test: t, header: make(http.Header)}
+	for _, name := range passedOn {
+		if values := t.call.Header.Values(name); len(values) > 0 {
+			r.header[name] = values
+		}
 	}
-	if (c.Want == "") == (c.WantError == "") {
-		doc.Fail(place, "needs either want or want_error")
+	err := r.request()
+	switch {
+	case err != nil && (t.WantError == "" || t.answered):
+		want := t.Want
+		if want == "" {
+			want = "no error"
+		}
+		r.differ("", want, refusalText(err))
+	case err == nil && t.answered:
+		r.present()
+	case t.WantError != "" && !refusedAs(err, t.WantError):
+		r.differ("", t.WantError, r.outcome(r.out, err))
 	}
-	if c.WantError != "" && len(c.WantHeaders) > 0 {
-		doc.Fail(place+".want_headers", "does not go with want_error: nothing is sent")
+	result := Result{Line: t.Name.line, Name: t.Name.text, OK: len(r.mismatches) == 0, Rules: r.rules, Mismatches: r.mismatches}
+	result.Diff = joined(r.mismatches)
+	result.Took = time.Since(began)
+	return result
+}
+
+// reached notes rules that did something.
+func (r *testRun) reached(names ...string) {
+	for _, name := range names {
+		if !slices.Contains(r.rules, name) {
+			r.rules = append(r.rules, name)
+		}
 	}
-	if c.WantError != "" && c.WantNext+c.Answer != "" {
-		doc.Fail(place, "has want_next or answer beside want_error: nothing is sent")
-	}
-	if (c.Answer == "") != (c.WantAnswer == "") {
-		doc.Fail(place, "needs answer and want_answer together")
-	}
-	zone, err := time.LoadLocation(c.TimeZone)
-	if err != nil || c.TimeZone == "Local" {
-		doc.Fail(place+".time_zone", "is not an IANA time zone such as America/Chicago")
-	}
-	method, target, _ := strings.Cut(c.Request, " ")
-	t.method = method
-	t.path, t.query, _ = strings.Cut(target, "?")
-	req, err := fhir.Parse(t.method, t.path, nil, t.query)
+}
+
+// request takes the request to the hospital.
+func (r *testRun) request() error {
+	out, err := r.vendor.Apply(r.call, r.query, r.header)
+	r.out = out
+	r.reached(out.Applied...)
 	if err != nil {
-		doc.Fail(place+".request", "must be METHOD path?query as in GET Appointment?date=2026-11-22: %s", err)
+		return err
 	}
-	t.req = req
-	t.call = Call{
-		Hospital: c.Hospital, Type: req.Type, Interaction: req.Interaction, Compartment: req.Compartment != "", Form: req.FormSearch,
-		Header: make(http.Header), Vars: c.Vars, Zone: zone,
+	if err := r.sendBody(); err != nil {
+		return err
 	}
-	for name, value := range c.Headers {
-		t.call.Header.Set(name, value)
+	if got := r.outcome(out, nil); r.Want != "" && got != r.Want {
+		r.differ("", r.Want, got)
 	}
-	if req.Conditional {
-		t.call.Interaction = req.Interaction.Conditional()
+	if r.WantNext != "" {
+		if got := r.next(); got != r.WantNext {
+			r.differ(" next", r.WantNext, got)
+		}
 	}
-	return t, len(doc.Problems()) == before
+	for _, name := range slices.Sorted(maps.Keys(r.WantHeaders)) {
+		if got := r.header.Get(name); got != r.WantHeaders[name] {
+			r.differ(" "+name, r.WantHeaders[name], got)
+		}
+	}
+	return nil
 }
 
-func (t *test) run(vendor *Vendor, file string) Result {
-	header := make(http.Header)
-	out, err := vendor.Apply(t.call, t.query, header)
-	var diff []string
-	differ := func(what, want, got string) {
-		diff = append(diff, "want"+what+": "+want, " got"+what+": "+got)
+// sendBody takes the body to the hospital. An update without one is refused all
+// the same when it would destroy something.
+func (r *testRun) sendBody() error {
+	body := r.body
+	if body == nil {
+		body = []byte("{}")
 	}
-	if got := t.outcome(out, err); t.Want != "" && got != t.Want {
-		differ("", t.Want, got)
-	} else if t.WantError != "" && !refusedAs(err, t.WantError) {
-		differ("", t.WantError, got)
+	changed, applied, err := r.vendor.Inward(r.call, resource.Call{
+		Now: r.now, Bases: []string{testBase}, Header: r.header, SetHeader: r.header.Set, Context: context.Background(), Fetch: r.fetch,
+	}, body)
+	if err != nil || r.body != nil {
+		r.reached(applied...)
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.WantHeaders)) {
-		if got := header.Get(name); got != t.WantHeaders[name] {
-			differ(" "+name, t.WantHeaders[name], got)
-		}
+	if err == nil && r.wantBody.given {
+		r.compare(" body", r.wantBody, r.body, changed)
 	}
-	if t.WantNext != "" {
-		if got := t.next(vendor, out); got != t.WantNext {
-			differ(" next", t.WantNext, got)
-		}
+	return err
+}
+
+func (r *testRun) fetch(_ context.Context, locator string) (mediaType string, content []byte, err error) {
+	found, ok := r.Fetch[locator]
+	if !ok {
+		return "", nil, errors.New("the test names no content for this locator")
 	}
-	if t.Answer != "" {
-		if want, got := compact(t.WantAnswer), t.mapped(out); got != want {
-			differ(" answer", want, got)
-		}
-	}
-	return Result{File: file, Line: t.Name.line, Name: t.Name.text, OK: len(diff) == 0, Diff: strings.Join(diff, "\n"), Rules: out.Applied}
+	return found.ContentType, []byte(found.Text), nil
 }
 
 // outcome returns what became of a request as a test writes it.
 func (t *test) outcome(out Outgoing, err error) string {
-	var refusal *fhir.Error
-	if errors.As(err, &refusal) {
-		return strconv.Itoa(refusal.Status) + " " + refusal.Text
+	if err != nil {
+		return refusalText(err)
 	}
 	method, path := t.method, t.path
 	switch {
@@ -207,34 +197,21 @@ func (t *test) outcome(out Outgoing, err error) string {
 	return method + " " + path
 }
 
-// next returns what is asked for after the last page of out.
-func (t *test) next(vendor *Vendor, out Outgoing) string {
-	if out.Rest == nil {
+// next returns what is asked for after the last page.
+func (r *testRun) next() string {
+	if r.out.Rest == nil {
 		return "nothing"
 	}
-	return t.outcome(vendor.Resume(t.call, out.Rest))
+	return r.outcome(r.vendor.Resume(r.call, r.out.Rest))
 }
 
-// mapped returns what becomes of the test's answer.
-func (t *test) mapped(out Outgoing) string {
-	if out.Alternate == nil {
-		return "the call takes no alternate route"
-	}
-	bundle, err := out.Alternate.Map([]byte(t.Answer))
-	if err != nil {
+// refusalText returns an error as a test writes it.
+func refusalText(err error) string {
+	var refusal *fhir.Error
+	if !errors.As(err, &refusal) {
 		return err.Error()
 	}
-	return compact(string(bundle))
-}
-
-// compact returns JSON without blanks between its values; what is no JSON
-// stays as it is.
-func compact(text string) string {
-	var out bytes.Buffer
-	if json.Compact(&out, []byte(text)) != nil {
-		return strings.TrimSpace(text)
-	}
-	return out.String()
+	return strconv.Itoa(refusal.Status) + " " + refusal.Text
 }
 
 // refusedAs reports whether err has the status of want and a text that holds
