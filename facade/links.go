@@ -22,7 +22,7 @@ func (f *Facade) answerLinks(c *call) *links.Map {
 	for i, base := range h.bases {
 		m.Prefixes[i] = links.Prefix{From: base, To: h.public}
 	}
-	m.Edit = c.answerEdit()
+	m.Edit, m.Lines = c.answerEdit(), c.lines
 	return m
 }
 

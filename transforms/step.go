@@ -14,22 +14,22 @@ import (
 type step struct {
 	resource.Step // on the body
 
-	DayRange   *dayRange   `yaml:"param.dayRange"`
-	RequireAny *requireAny `yaml:"param.requireAny"`
-	Once       *once       `yaml:"param.once"`
-	Exclusive  *exclusive  `yaml:"param.exclusive"`
-	Cap        *limit      `yaml:"param.cap"`
-	Default    *preset     `yaml:"param.default"`
-	Set        *paramSet   `yaml:"param.set"`
-	Add        *paramAdd   `yaml:"param.add"`
-	Drop       *drop       `yaml:"param.drop"`
-	Rename     *rename     `yaml:"param.rename"`
-	HeaderSet  *headerSet  `yaml:"header.set"`
-	HeaderDrop *headerDrop `yaml:"header.drop"`
-	SearchPost *searchPost `yaml:"search.post"`
-	SearchGet  *searchGet  `yaml:"search.get"`
-	Split      *split      `yaml:"search.split"`
-	Alternate  *route      `yaml:"alternate"`
+	ParamDayRange   *dayRange   `yaml:"param.dayRange"`
+	ParamRequireAny *requireAny `yaml:"param.requireAny"`
+	ParamOnce       *once       `yaml:"param.once"`
+	ParamExclusive  *exclusive  `yaml:"param.exclusive"`
+	ParamCap        *limit      `yaml:"param.cap"`
+	ParamDefault    *preset     `yaml:"param.default"`
+	ParamSet        *paramSet   `yaml:"param.set"`
+	ParamAdd        *paramAdd   `yaml:"param.add"`
+	ParamDrop       *drop       `yaml:"param.drop"`
+	ParamRename     *rename     `yaml:"param.rename"`
+	HeaderSet       *headerSet  `yaml:"header.set"`
+	HeaderDrop      *headerDrop `yaml:"header.drop"`
+	SearchPost      *searchPost `yaml:"search.post"`
+	SearchGet       *searchGet  `yaml:"search.get"`
+	Split           *split      `yaml:"search.split"`
+	Alternate       *route      `yaml:"alternate"`
 }
 
 // checked is what every operation has, beside those on resources.

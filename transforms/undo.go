@@ -188,8 +188,9 @@ func (*Vendor) undoPatch(rule *answerRule, o resource.Operation, op *resource.Re
 		return o.(resource.Inverse).UndoPatch(op)
 	}
 	for _, name := range []string{"path", "from"} {
-		pointer, ok := tree.ParsePointer(op.Doc.Text(op.Doc.Get(op.Node, name)))
-		if !ok {
+		member := op.Doc.Get(op.Node, name)
+		pointer, ok := tree.ParsePointer(op.Doc.Text(member))
+		if member == tree.None || !ok {
 			continue
 		}
 		for _, path := range o.Paths() {
