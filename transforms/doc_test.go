@@ -10,47 +10,102 @@ import (
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
-var yamlBlock = regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n")
+// page is one of the documents that show rules and their tests.
+type page struct {
+	text         string
+	rules, tests []string // the YAML of vendor and test files, in the order of the page
+	hospitals    []string // the YAML of hospital files
+}
 
-// TestTheExamplesOfTheDocumentWork runs the YAML of docs/add-a-vendor-rule.md:
-// a block of tests together with the block of rules beside it.
-func TestTheExamplesOfTheDocumentWork(t *testing.T) {
-	document, err := os.ReadFile("../docs/add-a-vendor-rule.md")
+var (
+	yamlBlock    = regexp.MustCompile("(?s)\n```yaml( [^\n]*)?\n(.*?)```\n")
+	vendorOfFile = regexp.MustCompile(`(?m)^vendor: \S+`)
+)
+
+func readPage(t *testing.T, name string) (p page) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/" + name)
 	require.NoError(t, err)
-	schema := schema(t)
-	var rules, tests []string
-	for _, match := range yamlBlock.FindAllStringSubmatch(string(document), -1) {
-		switch block := match[1]; {
-		case strings.Contains(block, "tests:\n"):
-			tests = append(tests, block)
-		case strings.Contains(block, "version: 1\n"):
-			rules = append(rules, strings.Replace(block, "vendor: acme ", "vendor: v"+strconv.Itoa(len(rules))+" ", 1))
+	p.text = string(text)
+	for _, match := range yamlBlock.FindAllStringSubmatch(p.text, -1) {
+		vendor := "vendor: v" + strconv.Itoa(len(p.rules))
+		switch path, block := match[1], match[2]; {
+		case strings.HasPrefix(path, " routes/"):
+			p.hospitals = append(p.hospitals, block)
+		case strings.HasPrefix(block, "tests:\n"):
+			p.tests = append(p.tests, block)
+		case path != "":
+			p.rules = append(p.rules, vendorOfFile.ReplaceAllString(block, vendor))
 		default:
-			rules = append(rules, "version: 1\nvendor: v"+strconv.Itoa(len(rules))+"\n"+block)
+			p.rules = append(p.rules, "version: 1\n"+vendor+"\n"+block)
 		}
 	}
-	require.Len(t, tests, len(rules))
-	fsys := make(fstest.MapFS)
-	for i := range rules {
-		require.NoError(t, valid(t, schema, []byte(rules[i])))
-		fsys["v"+strconv.Itoa(i)+".yaml"] = &fstest.MapFile{Data: []byte(rules[i])}
-		fsys["v"+strconv.Itoa(i)+testSuffix] = &fstest.MapFile{Data: []byte(tests[i])}
-	}
-	results, err := RunTests(fsys, ".")
-	require.NoError(t, err)
-	for _, result := range results {
-		require.True(t, result.OK, "%s\n%s", result.Name, result.Diff)
-	}
-	require.Equal(t, strings.Count(string(document), "\n    request: "), len(results))
+	require.Len(t, p.tests, len(p.rules), "%s: each block of rules has a block of tests", name)
+	return p
+}
 
-	forms := reflect.TypeFor[step]()
-	for i := range forms.NumField() {
-		name := forms.Field(i).Tag.Get("yaml")
-		require.Contains(t, strings.Join(rules, ""), "- "+name+":", "the document shows every operation")
+// TestTheExamplesOfTheDocumentsWork runs the YAML of the documents: a block of
+// tests together with the block of rules beside it.
+func TestTheExamplesOfTheDocumentsWork(t *testing.T) {
+	schema := schema(t)
+	for _, name := range []string{"add-a-vendor-rule.md", "vendor-operations.md"} {
+		p := readPage(t, name)
+		fsys := make(fstest.MapFS)
+		for i := range p.rules {
+			require.NoError(t, valid(t, schema, []byte(p.rules[i])), p.rules[i])
+			fsys["v"+strconv.Itoa(i)+".yaml"] = &fstest.MapFile{Data: []byte(p.rules[i])}
+			fsys["v"+strconv.Itoa(i)+testSuffix] = &fstest.MapFile{Data: []byte(p.tests[i])}
+		}
+		results, err := RunTests(fsys, ".")
+		require.NoError(t, err)
+		for _, result := range results {
+			if !result.OK {
+				t.Errorf("%s: %s: %s\n%s", name, result.File, result.Name, result.Diff)
+			}
+		}
+		require.Len(t, results, strings.Count(p.text, "\n    request: "), name)
+	}
+}
+
+// TestTheHospitalsOfTheDocumentMayHaveTheirRules compiles the rules of the
+// hospital files that the document shows.
+func TestTheHospitalsOfTheDocumentMayHaveTheirRules(t *testing.T) {
+	hospitals := readPage(t, "add-a-vendor-rule.md").hospitals
+	require.NotEmpty(t, hospitals)
+	for _, text := range hospitals {
+		var hospital struct {
+			Rules yaml.Node `yaml:"rules"`
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(text), &hospital))
+		vendor, problems := (*Vendor)(nil).Extend("north", "routes/north.yaml", &hospital.Rules)
+		require.Empty(t, problems)
+		require.Len(t, vendor.Rules(), 2)
+	}
+}
+
+// TestTheDocumentsNameEverything looks for every operation in an example, and
+// for every other key of rules and tests, and every interaction, in the text.
+func TestTheDocumentsNameEverything(t *testing.T) {
+	task, reference := readPage(t, "add-a-vendor-rule.md"), readPage(t, "vendor-operations.md")
+	examples := strings.Join(reference.rules, "")
+	for _, form := range []reflect.Type{reflect.TypeFor[step](), reflect.TypeFor[answerStep]()} {
+		for _, name := range keys(form) {
+			require.Contains(t, examples, "- "+name+":", "an example shows every operation")
+			require.Regexp(t, `(?m)^\| \[.*\b`+regexp.QuoteMeta(name)+`\b`, reference.text, "the table lists every operation")
+		}
+	}
+	for _, form := range []reflect.Type{
+		reflect.TypeFor[file](), reflect.TypeFor[Limits](), reflect.TypeFor[fileAnswer](), reflect.TypeFor[fileRule](),
+		reflect.TypeFor[answerWhen](), reflect.TypeFor[testCase](), reflect.TypeFor[testContent](),
+	} {
+		for _, name := range keys(form) {
+			require.Regexp(t, "`[^`\n]*\\b"+name+"\\b[^`\n]*`", task.text, "the document names every key")
+		}
 	}
 	for _, word := range interactions {
-		require.Contains(t, string(document), "`"+word+"`", "the document names every interaction")
+		require.Contains(t, task.text, "`"+word+"`", "the document names every interaction")
 	}
 }
