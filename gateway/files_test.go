@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/internal/strict"
+	"fhirgate/routes"
 )
 
 const (
@@ -85,6 +86,12 @@ func TestMistakesBetweenFiles(t *testing.T) {
 		"search in a URL, of another hospital": {map[string]string{
 			"transforms/hapi.yaml": replace(replace(goodVendor, "[{param.add: {name: practice, value: {var: practice}}}]", "[{search.get: {}}]"), "type: Encounter", "hospital: lakeside"),
 		}, nil},
+		"rules of the hospital": {map[string]string{
+			"routes/harbor.yaml": goodRoute + "rules:\n  response:\n    - {name: own, effect: reversible, do: [{trim: {path: identifier.value}}]}\n    - {name: practice, do: [{total.drop: {}}]}\n",
+		}, []string{
+			`routes/harbor.yaml:11:27: rules.response.0.effect: must be lossy: an operation of the rule cannot be undone`,
+			`routes/harbor.yaml:12:14: rules.response.1.name: another rule has this name`,
+		}},
 		"every hospital": {map[string]string{"policies/trial.json": replace(goodPlan, `["harbor"]`, `["*"]`)}, nil},
 		"all at once": {map[string]string{
 			"routes/harbor.yaml":  replace(goodRoute, "vendor: hapi", "vendor: zzzzzzz"),
@@ -124,4 +131,32 @@ func TestTheVendorMakesTheBase(t *testing.T) {
 	}), folders)
 	require.NoError(t, err)
 	require.Equal(t, "https://ehr.example/fhir/r4/a%2Fb%201", files.Routes[0].Upstream.BaseURL)
+}
+
+// TestAHospitalsOwnRules joins a route's rules to its vendor's, and keeps them
+// from other hospitals.
+func TestAHospitalsOwnRules(t *testing.T) {
+	own := goodRoute + "rules:\n  request:\n    - {name: own, do: [{param.set: {name: own, value: \"1\"}}]}\n"
+	files, err := ReadFiles(installation(map[string]string{
+		"routes/harbor.yaml":   own,
+		"routes/lakeside.yaml": replaceOnce(t, goodRoute, "id: harbor", "id: lakeside"),
+		"routes/plain.yaml":    replaceOnce(t, replaceOnce(t, own, "id: harbor", "id: plain"), "vendor: hapi\n", ""),
+	}), folders)
+	require.NoError(t, err)
+	require.Equal(t, []string{"practice", "own"}, files.rules["harbor"].Rules())
+	require.Equal(t, []string{"practice"}, files.rules["lakeside"].Rules())
+	require.Equal(t, []string{"own"}, files.rules["plain"].Rules())
+}
+
+func TestTheVendorsLimits(t *testing.T) {
+	limited := replaceOnce(t, goodVendor, "request:", "limits: {bare_429: until-minute, quota_text: over quota}\nrequest:")
+	for name, tc := range map[string]struct{ route, quota string }{
+		"the vendor's":   {goodRoute, "over quota"},
+		"the hospital's": {replaceOnce(t, goodRoute, `fhir"}`, `fhir", budget: {quota_text: no more}}`), "no more"},
+	} {
+		files, err := ReadFiles(installation(map[string]string{"transforms/hapi.yaml": limited, "routes/harbor.yaml": tc.route}), folders)
+		require.NoError(t, err, name)
+		require.Equal(t, routes.UntilMinute, files.Routes[0].Upstream.Budget.Bare429)
+		require.Equal(t, tc.quota, files.Routes[0].Upstream.Budget.QuotaText, name)
+	}
 }
