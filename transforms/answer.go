@@ -153,7 +153,7 @@ func (a *Answer) entry(n tree.Node, call *Call) (keep bool, err *fhir.Error) {
 			return false, err
 		}
 	}
-	e := entry{doc: d, node: n, resource: res, typ: a.typeOf(res), call: call, base: a.base}
+	e := entry{doc: d, node: n, resource: res, typ: a.typeOf(res), call: call, base: a.base, batch: call != &a.call && n == d.Root()}
 	for _, r := range a.rules {
 		if len(r.entries) == 0 || !a.applies(r, call, e.typ, res) {
 			continue
@@ -202,7 +202,9 @@ func (a *Answer) bundle(n tree.Node, call *Call) *fhir.Error {
 	}
 	for _, r := range a.rules {
 		if r.dropTotal && a.applies(r, call, "Bundle", n) {
+			before := a.before(n)
 			d.Remove(d.Get(n, "total"))
+			a.after(r, before, d.Raw)
 		}
 	}
 	for child := d.First(d.Get(n, "entry")); child != tree.None; {

@@ -1,6 +1,8 @@
 package transforms
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -40,22 +42,9 @@ type RuleReport struct {
 // and what each rule for answers did to it, in the order of the file. The error
 // is a *links.Error, which may wrap a *fhir.Error that names the rule.
 func (v *Vendor) Explain(t *Trial, answer []byte) (changed []byte, reports []RuleReport, err error) {
-	var frozen []int64
-	for {
-		told := make(map[string]*RuleReport)
-		changed, err = v.try(t, answer, frozen, told)
-		var signed *links.SignedError
-		if errors.As(err, &signed) {
-			frozen = append(frozen, signed.Offset)
-			continue
-		}
-		return changed, v.reports(told), err
-	}
-}
-
-func (v *Vendor) try(t *Trial, answer []byte, frozen []int64, told map[string]*RuleReport) ([]byte, error) {
 	rules := v.Answer(t.Call, t.Query, t.Status, t.Base, t.Now)
 	defer rules.Release()
+	told := make(map[string]*RuleReport)
 	tell := func(rule string, before, after []byte) {
 		if told[rule] == nil {
 			told[rule] = &RuleReport{Before: before, After: after}
@@ -65,19 +54,39 @@ func (v *Vendor) try(t *Trial, answer []byte, frozen []int64, told map[string]*R
 	if rules != nil {
 		rules.Entries, rules.Trace = t.Entries, tell
 	}
-	changed, err := links.Rewrite(nil, answer, &links.Map{Edit: rules.Edit(), Lines: t.Lines, Frozen: frozen})
-	if err != nil || rules == nil || t.Lines {
-		return changed, err
-	}
-	// The pass itself leaves the total of the root out.
-	if before, after := totalOf(answer), totalOf(changed); before != nil && after == nil {
-		for _, r := range rules.rules {
-			if r.dropTotal {
-				tell(r.name, slices.Concat([]byte(`{"total":`), before, []byte("}")), []byte("{}"))
+	changed, err = links.Rewrite(nil, answer, &links.Map{Edit: rules.Edit(), Lines: t.Lines, Frozen: signed(answer)})
+	if err == nil && rules != nil && !t.Lines {
+		// The pass itself leaves the total of the root out.
+		if before, after := totalOf(answer), totalOf(changed); before != nil && after == nil {
+			for _, r := range rules.rules {
+				if r.dropTotal {
+					tell(r.name, slices.Concat([]byte(`{"total":`), before, []byte("}")), []byte("{}"))
+				}
 			}
 		}
 	}
-	return changed, nil
+	return changed, v.reports(told), err
+}
+
+// signed returns where the signed Bundles of an answer, or of its lines, begin.
+// Told so beforehand, the pass does not try rules on what it then leaves alone.
+func signed(answer []byte) (offsets []int64) {
+	texts := slices.Values([][]byte{answer})
+	if !json.Valid(answer) {
+		texts = bytes.Lines(answer)
+	}
+	begin := 0
+	for text := range texts {
+		if json.Valid(text) {
+			var d tree.Doc
+			d.Reset(text)
+			if d.Is(d.Get(d.Root(), "resourceType"), "Bundle") && d.Get(d.Root(), "signature") != tree.None {
+				offsets = append(offsets, int64(begin+bytes.IndexByte(text, '{')))
+			}
+		}
+		begin += len(text)
+	}
+	return offsets
 }
 
 func totalOf(answer []byte) []byte {
