@@ -4,6 +4,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,13 +74,16 @@ func TestTheExamplesOfTheDocumentsWork(t *testing.T) {
 // TestTheHospitalsOfTheDocumentMayHaveTheirRules compiles the rules of the
 // hospital files that the document shows.
 func TestTheHospitalsOfTheDocumentMayHaveTheirRules(t *testing.T) {
-	hospitals := readPage(t, "add-a-vendor-rule.md").hospitals
+	schema, hospitals := schema(t), readPage(t, "add-a-vendor-rule.md").hospitals
 	require.NotEmpty(t, hospitals)
 	for _, text := range hospitals {
 		var hospital struct {
 			Rules yaml.Node `yaml:"rules"`
 		}
 		require.NoError(t, yaml.Unmarshal([]byte(text), &hospital))
+		rules, err := yaml.Marshal(&hospital.Rules)
+		require.NoError(t, err)
+		require.NoError(t, valid(t, schema, slices.Concat([]byte("version: 1\nvendor: north\n"), rules)))
 		vendor, problems := (*Vendor)(nil).Extend("north", "routes/north.yaml", &hospital.Rules)
 		require.Empty(t, problems)
 		require.Len(t, vendor.Rules(), 2)

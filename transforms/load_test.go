@@ -110,6 +110,50 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 	}
 }
 
+// TestEachMistakeOfARuleForAnswersIsNamedWithItsPlace changes one thing of a
+// good file at a time.
+func TestEachMistakeOfARuleForAnswersIsNamedWithItsPlace(t *testing.T) {
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"no name":              {"name: genders", "name: ''", "7:11: response.0.name: is missing"},
+		"no operation":         {"- " + mapGender, "[]", "11:7: response.0.do: holds no operation"},
+		"no effect":            {"    effect: reversible\n", "", "7:5: response.0.effect: is missing: the rule is reversible"},
+		"effect":               {"effect: reversible", "effect: harmless", "8:13: response.0.effect: must be reversible: an operation of the rule cannot be undone"},
+		"too good an effect":   {mapGender, "drop: [photo]", "8:13: response.0.effect: must be lossy: an operation of the rule cannot be undone"},
+		"effect on nothing":    {mapGender, "total.drop: {}", "8:13: response.0.effect: has no place here: the rule changes no resource"},
+		"effect on outcomes":   {"type: Patient", "type: OperationOutcome", "8:13: response.0.effect: has no place here: nobody updates an OperationOutcome"},
+		"status":               {"type: Patient", "status: 4x", "9:20: response.0.when.status: must be statuses such as 404 or 4xx"},
+		"status empty":         {"type: Patient", "status: []", "9:20: response.0.when.status: is empty: leave it out to mean any"},
+		"body empty":           {"type: Patient", "body: ''", "9:18: response.0.when.body: is empty: leave it out to mean any"},
+		"where":                {"type: Patient", "where: {a*: b}", `9:19: response.0.when.where: the path "a*" holds '*'`},
+		"where empty":          {"type: Patient", "where: {a: []}", `9:19: response.0.when.where: the path "a" has no value`},
+		"unless":               {"when: {type: Patient}", "unless: {}", "9:13: response.0.unless: holds no condition: the rule would never apply"},
+		"reversible sometimes": {"type: Patient", "interaction: read", "7:5: response.0: a reversible rule must hold for every call on its types"},
+		"reversible by chance": {"type: Patient", "where: {gender: M}", "7:5: response.0: a reversible rule must not change gender, which its own condition looks at"},
+		"for requests":         {mapGender, "require: [gender]", "11:18: response.0.do.0.require: has a place in requests only"},
+		"of requests":          {mapGender, "param.drop: [gender]", `11:9: response.0.do.0: unknown key "param.drop"; allowed are absent.drop, attachment.inline`},
+		"error without status": {mapGender, "status.set: 404", "11:21: response.0.do.0.status.set: needs a status in when: it changes what an error means"},
+		"no error":             {mapGender, "status.set: 200", "11:21: response.0.do.0.status.set: must be a status from 400 to 599"},
+		"issue code":           {mapGender, "issue: {code: throtled, text: x}", `11:23: response.0.do.0.issue.code: unknown issue code "throtled"; did you mean "throttled"?`},
+		"issue text":           {mapGender, "issue: {code: throttled}", "11:16: response.0.do.0.issue.text: is missing: it is what the caller reads"},
+		"retry when":           {mapGender, "retryAfter: {until: day, after: 30s}", "11:21: response.0.do.0.retryAfter: must be one of until, after and milliseconds"},
+		"retry until":          {mapGender, "retryAfter: {until: hour}", "11:29: response.0.do.0.retryAfter.until: must be minute or day"},
+		"success path":         {mapGender, "success.if: {is: true, text: x}", "11:21: response.0.do.0.success.if.path: has an empty part"},
+		"success value":        {mapGender, "success.if: {path: a, text: x}", "11:21: response.0.do.0.success.if.is: names no value"},
+		"success status":       {mapGender, "success.if: {path: a, is: b, text: x, status: 200}", "11:55: response.0.do.0.success.if.status: must be a status from 400 to 599"},
+		"success text":         {mapGender, "success.if: {path: a, is: b}", "11:21: response.0.do.0.success.if.text: is missing: it is what the caller reads"},
+		"codes":                {mapGender, "outcome.drop: []", "11:23: response.0.do.0.outcome.drop: must be a list of codes in issue.details.coding"},
+		"empty code":           {mapGender, "outcome.warn: ['']", "11:23: response.0.do.0.outcome.warn: must be a list of codes in issue.details.coding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := strings.Replace(goodAnswers, tc.old, tc.new, 1)
+			require.NotEqual(t, goodAnswers, changed)
+			_, problems := Parse("transforms/acme.yaml", []byte(changed))
+			require.NotEmpty(t, problems)
+			require.Contains(t, problems.Error(), "transforms/acme.yaml:"+tc.want)
+		})
+	}
+}
+
 func TestAllMistakesOfAFileAreToldAtOnceAndEachOnce(t *testing.T) {
 	_, problems := Parse("acme.yaml", []byte(`version: 2
 vendor: acme
@@ -169,6 +213,8 @@ request:
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
+	f.Add([]byte(goodAnswers))
+	f.Add([]byte("version: 1\nvendor: acme\nresponse:\n  - when: {where: {a: [b], 'c.#(d==\"e\")#': '*'}, status: [4xx]}\n    do: [{move: {from: a.b, to: a.c.d}}, {retryAfter: {after: 1s}}, {drop: }]\n"))
 	f.Add([]byte("version: 1\nvendor: acme\nrequest:\n  - do: [{param.cap: }, {header.set: [1]}, 3]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		vendor, problems := Parse("acme.yaml", data)
