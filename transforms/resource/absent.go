@@ -46,13 +46,33 @@ func (o *absentDrop) Apply(r *Resource) (changed bool, _ *fhir.Error) {
 			continue
 		}
 		parent.EachObject(r.Doc, r.Node, func(n tree.Node) bool {
-			if r.Doc.Get(n, name) == tree.None {
-				visit(r.Doc.Get(n, "_"+name))
+			primitive, beside := r.Doc.Get(n, name), r.Doc.Get(n, "_"+name)
+			if primitive == tree.None {
+				return visit(beside)
 			}
+			changed = r.dropAbsentElements(primitive, beside) || changed
 			return true
 		})
 	}
 	return changed, nil
+}
+
+// dropAbsentElements removes the elements of an array of primitives that are
+// null, and absent by what stands beside them.
+func (r *Resource) dropAbsentElements(primitives, beside tree.Node) (changed bool) {
+	if r.Doc.Kind(primitives) != tree.Array || r.Doc.Kind(beside) != tree.Array {
+		return false
+	}
+	n, aside := r.Doc.First(primitives), r.Doc.First(beside)
+	for n != tree.None && aside != tree.None {
+		next, nextAside := r.Doc.Next(n), r.Doc.Next(aside)
+		if r.Doc.Kind(n) == tree.Null && r.Doc.Kind(aside) == tree.Object && r.absent(aside) {
+			r.Doc.Remove(n)
+			changed = true
+		}
+		n, aside = next, nextAside
+	}
+	return changed
 }
 
 // absent reports whether the object n holds nothing but the extension, itself

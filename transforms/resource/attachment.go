@@ -8,8 +8,8 @@ import (
 	"fhirgate/transforms/tree"
 )
 
-// maxInline is the greatest content, in bytes, that an attachment takes in.
-const maxInline = 32 << 20
+// MaxInline is the greatest content, in bytes, that an attachment takes in.
+const MaxInline = 32 << 20
 
 // inline puts the content of attachments that stand elsewhere at the hospital
 // into the body. Data that is there stays.
@@ -33,7 +33,7 @@ func (o *inline) Apply(r *Resource) (changed bool, err *fhir.Error) {
 			return true
 		}
 		err = r.fetchInto(n, url)
-		changed = true
+		changed = changed || err == nil
 		return err == nil
 	})
 	return changed, err
@@ -47,7 +47,7 @@ func (r *Resource) fetchInto(attachment, url tree.Node) *fhir.Error {
 	switch {
 	case err != nil:
 		return r.refuse(url, fhir.IssueNotFound, "cannot be fetched from the hospital: the attachment needs its data").Because(err)
-	case len(content) > maxInline:
+	case len(content) > MaxInline:
 		return r.refuse(url, fhir.IssueTooLong, "leads to more than 32 MiB, which is too much for the body of a resource")
 	}
 	if mediaType != "" && r.Doc.Get(attachment, "contentType") == tree.None {

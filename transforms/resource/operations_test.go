@@ -1,6 +1,11 @@
 package resource
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	testify "github.com/stretchr/testify/require"
+)
 
 func TestSet(t *testing.T) {
 	runAll(t, []apply{
@@ -120,6 +125,25 @@ func TestTimeEnsure(t *testing.T) {
 	})
 }
 
+func TestTimeEnsureWhereClocksChangeAtMidnight(t *testing.T) {
+	zone, err := time.LoadLocation("America/Sao_Paulo")
+	testify.NoError(t, err)
+	for _, c := range []struct{ date, start, end string }{
+		{"2018-11-03", "2018-11-03T00:00:00-03:00", "2018-11-03T23:59:59-03:00"},
+		{"2018-11-04", "2018-11-04T01:00:00-02:00", "2018-11-04T23:59:59-02:00"},
+		{"2019-02-16", "2019-02-16T00:00:00-02:00", "2019-02-16T23:59:59-03:00"},
+	} {
+		for at, want := range map[string]string{"start": c.start, "end": c.end} {
+			call := newCall(false)
+			call.Zone = zone
+			r := newResource(`{"date":"`+c.date+`"}`, call)
+			_, err := operation(t, `time.ensure: {path: date, at: `+at+`}`).Apply(r)
+			testify.Nil(t, err)
+			testify.Equal(t, `{"date":"`+want+`"}`, r.text())
+		}
+	}
+}
+
 func TestCodingKeepOnly(t *testing.T) {
 	const do = `coding.keepOnly: {path: type.coding, systems: [loinc, local]}`
 	runAll(t, []apply{
@@ -134,7 +158,7 @@ func TestCodingKeepOnly(t *testing.T) {
 
 func TestAbsentDrop(t *testing.T) {
 	const (
-		do     = `absent.drop: [name, birthDate, maritalStatus.coding]`
+		do     = `absent.drop: [name, birthDate, maritalStatus.coding, given]`
 		reason = `{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}`
 	)
 	runAll(t, []apply{
@@ -143,6 +167,8 @@ func TestAbsentDrop(t *testing.T) {
 		{name: "parts alone", do: do, in: `{"name":[{"_family":{"extension":[` + reason + `]},"_text":{"extension":[` + reason + `]}}],"a":1}`, want: `{"a":1}`},
 		{name: "a primitive", do: do, in: `{"_birthDate":{"extension":[` + reason + `]},"a":1}`, want: `{"a":1}`},
 		{name: "a primitive with a value", do: do, in: `{"birthDate":"1970","_birthDate":{"extension":[` + reason + `]}}`, want: `{"birthDate":"1970","_birthDate":{"extension":[` + reason + `]}}`},
+		{name: "elements of primitives", do: do, in: `{"given":[null,"A",null],"_given":[{"extension":[` + reason + `]},null,{"id":"x"}]}`, want: `{"given":["A",null],"_given":[null,{"id":"x"}]}`},
+		{name: "all elements of primitives", do: do, in: `{"given":[null],"_given":[{"extension":[` + reason + `]}],"a":1}`, want: `{"a":1}`},
 		{name: "another extension too", do: do, in: `{"name":[{"extension":[` + reason + `,{"url":"x"}]}]}`, want: `{"name":[{"extension":[` + reason + `,{"url":"x"}]}]}`},
 		{name: "an id too", do: do, in: `{"name":[{"id":"x","extension":[` + reason + `]}]}`, want: `{"name":[{"id":"x","extension":[` + reason + `]}]}`},
 		{name: "nothing at all", do: do, in: `{"name":[{},{"extension":[]}]}`, want: `{"name":[{},{"extension":[]}]}`},

@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"net/http"
 	"strings"
 
 	"fhirgate/fhir"
@@ -71,6 +70,6 @@ func (*ifMatch) Apply(r *Resource) (changed bool, _ *fhir.Error) {
 	if !fhir.IsID(version) {
 		return false, r.refuse(n, fhir.IssueValue, "must be the id of a version")
 	}
-	r.Call.SetHeader(http.CanonicalHeaderKey("If-Match"), `W/"`+version+`"`)
+	r.Call.SetHeader("If-Match", `W/"`+version+`"`)
 	return true, nil
 }

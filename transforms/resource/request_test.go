@@ -18,7 +18,7 @@ func TestAttachmentInline(t *testing.T) {
 		err       error
 	}{
 		"Binary/9":   {mediaType: "application/pdf", content: []byte("%PDF")},
-		"Binary/big": {content: make([]byte, maxInline+1)},
+		"Binary/big": {content: make([]byte, MaxInline+1)},
 		"Binary/no":  {err: errLost},
 	}
 	content := func(attachment string) string { return `{"content":[{"attachment":` + attachment + `}]}` }

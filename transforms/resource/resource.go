@@ -33,7 +33,8 @@ type Call struct {
 
 	// Fetch returns the content of an attachment that a body names by its
 	// locator at the hospital, and its media type. Nil where nothing may be
-	// fetched: in answers.
+	// fetched: in answers. It should stop reading behind MaxInline, and return
+	// more than that, or an error, for what is greater.
 	Fetch func(ctx context.Context, locator string) (mediaType string, content []byte, err error)
 	// Context is that of the request; it bounds Fetch.
 	Context context.Context //nolint:containedctx // a Call lives as long as its request
@@ -51,7 +52,7 @@ const (
 	// Reversible operations have an inverse, so that what was read can be sent
 	// back.
 	Reversible Effect = iota + 1
-	// Lossy operations take something away that no inverse can bring back.
+	// Lossy operations change what no inverse can bring back.
 	Lossy
 	// OneWay operations have a place in requests only.
 	OneWay

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/tidwall/gjson"
 )
 
 // Path leads from a value to values below it, in gjson's syntax
@@ -29,7 +27,8 @@ type step struct {
 	index int    // of an element; -1 = none
 	each  bool   // every element
 	query string // the condition, with its "#(" and ")": the elements that meet it
-	all   bool   // all of them, not only the first
+	equal equality
+	all   bool // all of them, not only the first
 }
 
 // ParsePath reads a path. The error says what is wrong, for people.
@@ -59,6 +58,7 @@ func parseStep(text string) (s step, rest string, err error) {
 			return s, "", errors.New("holds a condition that does not end")
 		}
 		s.query, rest = text[:end], text[end:]
+		s.equal = parseEquality(s.query)
 		if strings.HasPrefix(rest, "#") {
 			s.all, rest = true, rest[1:]
 		}
@@ -156,7 +156,7 @@ func (d *Doc) each(n Node, steps []step, visit func(Node) bool) (more bool) {
 		}
 		for child := d.First(n); child != None; {
 			next := d.Next(child)
-			if s.query != "" && !d.meets(child, s.query) {
+			if s.query != "" && !d.meets(child, s) {
 				child = next
 				continue
 			}
@@ -170,12 +170,6 @@ func (d *Doc) each(n Node, steps []step, visit func(Node) bool) (more bool) {
 		}
 	}
 	return true
-}
-
-// meets reports whether the element n meets the condition, by gjson's rules.
-func (d *Doc) meets(n Node, query string) bool {
-	element := append(append([]byte{'['}, d.Raw(n)...), ']')
-	return gjson.GetBytes(element, query).Exists()
 }
 
 // Put gives the values that the path leads to from n another value. What is

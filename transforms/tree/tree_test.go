@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 )
 
 func doc(text string) *Doc {
@@ -120,6 +121,23 @@ func TestPaths(t *testing.T) {
 	for _, p := range []string{"", ".", "a.", "a..b", "a*", "@reverse", "a.#(b", "{a,b}", "a|b", "#(a)b"} {
 		_, err := ParsePath(p)
 		require.Error(t, err, p)
+	}
+}
+
+func TestConditionsAreThoseOfGjson(t *testing.T) {
+	const list = `[{"a":"x"},{"a":"x\u0079"},{"a":5},{"a":true},{"a":null},{"a":["x"]},{"a":{"b":"x"}},{"b":"x"},"x",["x"],{"a":""},{"a":[{"b":"x"}]},{"a":"x","a":"y"}]`
+	for _, query := range []string{
+		`#(a=="x")#`, `#(a=="xy")#`, `#(a=="5")#`, `#(a==5)#`, `#(a=="true")#`, `#(a=="")#`, `#(a=="~true")#`, `#(a!="x")#`, `#(a.b=="x")#`, `#(a.#.b=="x")#`,
+		`#(a.b.c=="x")#`, `#(=="x")#`, `#(a=="null")#`, `#(a=="x\"")#`, `#(a)#`,
+	} {
+		d := doc(list)
+		var got []string
+		path(t, query).Each(d, d.Root(), func(n Node) bool { got = append(got, string(d.Raw(n))); return true })
+		var want []string
+		for _, element := range gjson.Get(list, query).Array() {
+			want = append(want, element.Raw)
+		}
+		require.Equal(t, want, got, query)
 	}
 }
 
