@@ -119,8 +119,8 @@ func (p Path) String() string { return p.text }
 func (p Path) Top() string { return p.steps[0].name }
 
 // Each calls visit with every value that the path leads to from n. visit may
-// change and remove the value that it is given, but not its siblings; it
-// returns false to stop.
+// change and remove the value that it is given, but neither move it nor touch
+// its siblings; it returns false to stop.
 func (p Path) Each(d *Doc, n Node, visit func(Node) bool) { d.each(n, p.steps, visit) }
 
 // Find returns the first value that the path leads to from n.

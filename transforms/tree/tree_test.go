@@ -187,7 +187,12 @@ func FuzzTree(f *testing.F) {
 			p.Put(d, d.Root(), []byte(`{"x":[1]}`))
 			p.Each(d, d.Root(), func(n Node) bool { d.Append(d.Get(n, "x"), []byte("2")); return true })
 		case 2:
-			p.Each(d, d.Root(), func(n Node) bool { d.MoveLast(n); d.Rename(n, "\x00\""); return true })
+			var found []Node // moving one would keep Each from an end
+			p.Each(d, d.Root(), func(n Node) bool { found = append(found, n); return true })
+			for _, n := range found {
+				d.MoveLast(n)
+				d.Rename(n, "\x00\"")
+			}
 		case 3:
 			p.Each(d, d.Root(), func(n Node) bool { d.SetString(n, d.Text(n)+"."); d.PutString(n, "a", "b"); return true })
 		}
