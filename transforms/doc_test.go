@@ -74,13 +74,16 @@ func TestTheExamplesOfTheDocumentsWork(t *testing.T) {
 // TestTheHospitalsOfTheDocumentMayHaveTheirRules compiles the rules of the
 // hospital files that the document shows.
 func TestTheHospitalsOfTheDocumentMayHaveTheirRules(t *testing.T) {
-	schema, hospitals := schema(t), readPage(t, "add-a-vendor-rule.md").hospitals
-	require.NotEmpty(t, hospitals)
-	for _, text := range hospitals {
+	schema, shown := schema(t), 0
+	for _, text := range readPage(t, "add-a-vendor-rule.md").hospitals {
 		var hospital struct {
 			Rules yaml.Node `yaml:"rules"`
 		}
 		require.NoError(t, yaml.Unmarshal([]byte(text), &hospital))
+		if hospital.Rules.IsZero() {
+			continue
+		}
+		shown++
 		rules, err := yaml.Marshal(&hospital.Rules)
 		require.NoError(t, err)
 		require.NoError(t, valid(t, schema, slices.Concat([]byte("version: 1\nvendor: north\n"), rules)))
@@ -88,6 +91,7 @@ func TestTheHospitalsOfTheDocumentMayHaveTheirRules(t *testing.T) {
 		require.Empty(t, problems)
 		require.Len(t, vendor.Rules(), 2)
 	}
+	require.NotZero(t, shown, "the document shows rules of a hospital")
 }
 
 // TestTheDocumentsNameEverything looks for every operation in an example, and
