@@ -87,6 +87,7 @@ func (*move) UndoParam(_ *Call, _, value string) (string, bool) { return value, 
 
 // UndoPatch implements Inverse.
 func (o *move) UndoPatch(r *Resource) (changed bool, err *fhir.Error) {
+	var pointers []tree.Pointer // to what holds the element
 	err = r.patchPointers(func(member tree.Node, pointer tree.Pointer) *fhir.Error {
 		there, onward, below := o.base.Lead(pointer)
 		if below && len(onward) > 0 {
@@ -97,14 +98,21 @@ func (o *move) UndoPatch(r *Resource) (changed bool, err *fhir.Error) {
 			}
 			return refusal
 		}
-		value := r.Doc.Get(r.Node, "value")
 		relation, rest := o.base.Meet(pointer)
-		if value == tree.None || !below && relation != tree.Above {
+		if !below && relation != tree.Above {
+			return nil
+		}
+		pointers = append(pointers, pointer)
+		value := r.Doc.Get(r.Node, "value")
+		if value == tree.None {
 			return nil
 		}
 		changed = o.undo(&Resource{Doc: r.Doc, Node: value, Call: r.Call}, rest) || changed
 		return nil
 	})
+	if err == nil && r.relocates() && len(pointers) > 0 && !(len(pointers) == 2 && pointers[0].SameShape(pointers[1])) {
+		return false, refusePatch(o.To.Path, "without moving or copying what holds it")
+	}
 	return changed, err
 }
 

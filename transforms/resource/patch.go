@@ -11,13 +11,11 @@ import (
 // patchPointers visits the pointers of an operation of a JSON Patch: from, if
 // it moves or copies, and path.
 func (r *Resource) patchPointers(visit func(member tree.Node, pointer tree.Pointer) *fhir.Error) *fhir.Error {
-	op := r.Doc.Get(r.Node, "op")
-	names := [...]string{"path", "from"}
-	n := 1
-	if r.Doc.Is(op, "move") || r.Doc.Is(op, "copy") {
-		n = 2
+	names := []string{"path", "from"}
+	if !r.relocates() {
+		names = names[:1]
 	}
-	for _, name := range names[:n] {
+	for _, name := range names {
 		member := r.Doc.Get(r.Node, name)
 		if r.Doc.Kind(member) != tree.String {
 			return errNoPatch(name)
@@ -31,6 +29,12 @@ func (r *Resource) patchPointers(visit func(member tree.Node, pointer tree.Point
 		}
 	}
 	return nil
+}
+
+// relocates reports whether an operation of a JSON Patch moves or copies.
+func (r *Resource) relocates() bool {
+	op := r.Doc.Get(r.Node, "op")
+	return r.Doc.Is(op, "move") || r.Doc.Is(op, "copy")
 }
 
 // undoPatch undoes a change of what p leads to, or of the members of it that
