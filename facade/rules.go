@@ -94,9 +94,6 @@ func (c *call) rulesEnv(setHeader func(name, value string)) resource.Call {
 	}
 }
 
-// maxFetched bounds an attachment that a rule has fetched, in bytes.
-const maxFetched = 32 << 20
-
 // fetch returns the content of an attachment that a body refers to, for rules
 // that put it in its place. It asks as the caller could: a Binary of this
 // hospital that the route lets be read.
@@ -127,11 +124,11 @@ func (c *call) fetch(ctx context.Context, locator string) (mediaType string, con
 	if answer.StatusCode != http.StatusOK || encoded(answer) {
 		return "", nil, refuse("the hospital does not hand out the attachment that the body refers to")
 	}
-	content, err = io.ReadAll(io.LimitReader(answer.Body, maxFetched+1))
+	content, err = io.ReadAll(io.LimitReader(answer.Body, resource.MaxInline+1))
 	if err != nil {
 		return "", nil, brokenOff(err)
 	}
-	if len(content) > maxFetched {
+	if len(content) > resource.MaxInline {
 		return "", nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueTooLong, "the attachment that the body refers to is larger than 32 MiB")
 	}
 	mediaType, _, _ = mime.ParseMediaType(answer.Header.Get("Content-Type")) // "" when it is missing or broken

@@ -8,6 +8,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/internal/strict"
+	"fhirgate/transforms/resource"
 )
 
 // dayRange writes a day, month or year of a date parameter as instants in UTC,
@@ -106,34 +107,12 @@ func period(date string, zone *time.Location) (begin, end string, ok bool) {
 		if err != nil {
 			continue
 		}
-		from := midnight(first, zone).UTC()
-		to := midnight(first.AddDate(form.years, form.months, form.days), zone).UTC()
+		from := resource.Midnight(first, zone).UTC()
+		to := resource.Midnight(first.AddDate(form.years, form.months, form.days), zone).UTC()
 		if from.Year() < 1 || to.Year() > 9999 {
 			return "", "", false // FHIR has no such instants
 		}
 		return from.Format(time.RFC3339), to.Format(time.RFC3339), true
 	}
 	return "", "", false
-}
-
-// midnight returns the instant at which a day begins in zone; day is its
-// midnight in UTC. Where clocks are put forward at midnight the day begins
-// with the next hour, and where they are put back over it, the first time.
-func midnight(day time.Time, zone *time.Location) time.Time {
-	const most = 26 * time.Hour // no zone is further from UTC, a change of its clocks included
-	var (
-		begin time.Time
-		found bool
-	)
-	for _, near := range []time.Time{day.Add(-most), day.Add(most)} {
-		_, offset := near.In(zone).Zone()
-		at := day.Add(-time.Duration(offset) * time.Second)
-		if _, there := at.In(zone).Zone(); there == offset && (!found || at.Before(begin)) {
-			begin, found = at, true
-		}
-	}
-	if !found { // no clock shows it
-		_, begin = day.Add(-most).In(zone).ZoneBounds()
-	}
-	return begin
 }

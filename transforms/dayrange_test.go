@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/transforms/resource"
 )
 
 func TestDaysBeginWhereTheHospitalIs(t *testing.T) {
@@ -42,7 +44,7 @@ func TestEveryDayEndsWhereTheNextBegins(t *testing.T) {
 		zone, err := time.LoadLocation(name)
 		require.NoError(t, err)
 		for day := time.Date(2008, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2027; day = day.AddDate(0, 0, 1) {
-			begin := midnight(day, zone)
+			begin := resource.Midnight(day, zone)
 			onDay := begin.In(zone).Format(time.DateOnly)
 			before := begin.Add(-time.Second).In(zone).Format(time.DateOnly)
 			require.GreaterOrEqual(t, onDay, day.Format(time.DateOnly), name)

@@ -10,6 +10,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/alternate"
+	"fhirgate/transforms/resource"
 )
 
 // source is where a parameter of an alternate route comes from: a text or a
@@ -135,7 +136,7 @@ func wholeDays(date string, zone *time.Location) (first, last time.Time, ok bool
 		}
 		local := at.In(zone)
 		day := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
-		return day, day.AddDate(0, 0, -1), at.Equal(midnight(day, zone))
+		return day, day.AddDate(0, 0, -1), at.Equal(resource.Midnight(day, zone))
 	}
 	return first, last, false
 }

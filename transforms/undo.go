@@ -113,7 +113,10 @@ func (v *Vendor) undoParams(call *Call, env *resource.Call, ps params) (changed 
 		}
 		for _, o := range slices.Backward(rule.resources) {
 			for i, p := range ps {
-				name, _, _ := strings.Cut(p.name, ":")
+				name, modifier, _ := strings.Cut(p.name, ":")
+				if modifier != "" && modifier != "not" { // whose values are no tokens of the element
+					continue
+				}
 				if value, did := undoList(o.(resource.Inverse), env, name, p.value()); did {
 					ps[i] = newParam(p.name, value)
 					changed = true
