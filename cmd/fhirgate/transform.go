@@ -157,7 +157,12 @@ func (t *transform) run(in io.Reader, name string) error {
 		}
 		reader.Reset(file)
 	}
-	return t.stream(t.out, reader, trial, frozen)
+	err = t.stream(t.out, reader, trial, frozen)
+	var signed *links.SignedError
+	if errors.As(err, &signed) {
+		return fmt.Errorf("%w: give it as a file, which can be read twice", err)
+	}
+	return err
 }
 
 // complete fills in the call.

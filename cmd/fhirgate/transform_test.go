@@ -48,6 +48,18 @@ func TestTransformPrintsWhatACallerWouldGet(t *testing.T) {
 	require.Empty(t, out, "nothing is printed of a file that a rule fails on")
 }
 
+func TestTransformReadsALargeSignedBundleTwice(t *testing.T) {
+	entry := `{"resource":{"resourceType":"Patient","gender":"M"}},`
+	text := `{"resourceType":"Bundle","entry":[` + strings.TrimSuffix(strings.Repeat(entry, 10_000), ",") + `],"signature":{}}`
+	inFolder(t, map[string]string{"transforms/acme.yaml": acmeRules, "signed.json": text})
+	out, err := run(t, "", "transform", "--vendor", "acme", "signed.json")
+	require.NoError(t, err)
+	require.True(t, out == text, "a signed Bundle keeps every byte")
+
+	_, err = run(t, text, "transform", "--vendor", "acme", "-")
+	require.ErrorContains(t, err, "is signed and was already changed: give it as a file")
+}
+
 func TestTransformExplains(t *testing.T) {
 	inFolder(t, map[string]string{"transforms/acme.yaml": acmeRules, "two.ndjson": "{\"resourceType\":\"Patient\",\"gender\":\"M\"}\n{\"resourceType\":\"Patient\",\"gender\":\"F\"}\n"})
 	out, err := run(t, "", "transform", "--vendor", "acme", "--explain", "two.ndjson")
