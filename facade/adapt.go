@@ -38,7 +38,7 @@ func (f *Facade) adapt(c *call) error {
 		if err != nil {
 			return err
 		}
-		c.out.Header.Set("If-None-Exist", mapped)
+		c.out.Header.Set("If-None-Exist", c.hospital.Vendor.Condition(c.rulesCall(), mapped))
 	}
 	if err := f.adaptBody(c); err != nil {
 		return err
@@ -84,6 +84,7 @@ func (h *Hospital) target(req fhir.Request, query string) *url.URL {
 // applyRules lets the rules of the hospital's vendor change the parameters and
 // the header.
 func (c *call) applyRules(query string, header http.Header) (string, error) {
+	c.query = query
 	var err error
 	c.ruled, err = c.hospital.Vendor.Apply(c.rulesCall(), query, header)
 	c.rest, c.alternate = c.ruled.Rest, c.ruled.Alternate

@@ -134,6 +134,7 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 		if err != nil {
 			return "", err
 		}
+		condition = c.hospital.Vendor.Condition(asked, condition)
 		if adapted, err = sjson.Set(adapted, "request.ifNoneExist", condition); err != nil {
 			return "", err
 		}

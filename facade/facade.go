@@ -103,6 +103,7 @@ type call struct {
 	consumer   *Consumer             // nil until authenticate
 	batch      *batch                // entries of a batch or transaction
 	held       int64                 // bytes of f.bodies to give back
+	query      string                // the parameters, of URL and form, as the vendor's rules got them
 	ruled      transforms.Outgoing   // what the vendor's rules made of a call that is no batch
 	rest       *transforms.Rest      // what a split search asks for after its last page; nil = nothing
 	alternate  *transforms.Alternate // the call of the vendor's own API in place of a search; nil = none

@@ -107,7 +107,7 @@ func (f *Facade) presentSuccess(c *call) error {
 	case c.req.Interaction == fhir.Capabilities:
 		return f.presentCapabilities(c, head)
 	}
-	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.r.URL.RawQuery, c.answer.StatusCode, head.bytes); err != nil {
+	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.query, c.answer.StatusCode, head.bytes); err != nil {
 		return err
 	}
 	if head.whole {

@@ -23,7 +23,7 @@ func (f *Facade) presentRefusal(c *call) error {
 	}
 	h, err := readHead(c.answer.Body, c.answer.ContentLength)
 	defer h.release()
-	meant := c.hospital.Vendor.Refuse(c.rulesCall(), c.r.URL.RawQuery, status, c.answer.Header, h.bytes, c.began)
+	meant := c.hospital.Vendor.Refuse(c.rulesCall(), c.query, status, c.answer.Header, h.bytes, c.began)
 	status, c.answer.StatusCode = meant.Status, meant.Status
 	wait := meant.RetryAfter
 	if wait == 0 {

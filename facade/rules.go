@@ -27,7 +27,7 @@ func (c *call) rulesCall() transforms.Call {
 
 // startRules finds out what the vendor's rules do to the answer.
 func (c *call) startRules() {
-	c.rules = c.hospital.Vendor.Answer(c.rulesCall(), c.r.URL.RawQuery, c.answer.StatusCode, c.hospital.public, c.began)
+	c.rules = c.hospital.Vendor.Answer(c.rulesCall(), c.query, c.answer.StatusCode, c.hospital.public, c.began)
 	if c.rules == nil || c.batch == nil {
 		return
 	}
@@ -51,7 +51,7 @@ func (c *call) answerEdit() *links.Edit {
 // presentAlternate turns an answer of a vendor's own API into the searchset
 // that was asked for.
 func (f *Facade) presentAlternate(c *call, h head) error {
-	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.r.URL.RawQuery, c.answer.StatusCode, h.bytes); err != nil {
+	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.query, c.answer.StatusCode, h.bytes); err != nil {
 		return err
 	}
 	body := h.bytes

@@ -176,6 +176,14 @@ func TestRulesOnTheWayIn(t *testing.T) {
 	require.Equal(t, 200, b.call("GET", "/fhir/harbor/Patient?gender=female,male&name=F", "").StatusCode)
 	require.Equal(t, []string{"GET /Patient?gender=F,M&name=F"}, h.taken())
 
+	every := b.facade.Snapshot().Hospitals["harbor"].Route.Interactions
+	every["Patient"] = append(every["Patient"], fhir.ConditionalCreate)
+	require.Equal(t, 200, b.call("POST", "/fhir/harbor/Patient", `{"resourceType":"Patient"}`, "If-None-Exist", "gender=female").StatusCode)
+	require.Equal(t, "gender=F", h.last.Get("If-None-Exist"), "or the hospital would find nobody and make a second one")
+	h.taken()
+	b.call("POST", "/fhir/harbor", `{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"POST","url":"Patient","ifNoneExist":"gender=female"},"resource":{"resourceType":"Patient"}}]}`)
+	require.Contains(t, h.taken()[0], `"ifNoneExist":"gender=F"`)
+
 	require.Equal(t, 200, b.call("PATCH", "/fhir/harbor/Patient/1", `[{"op":"replace","path":"/gender","value":"male"}]`, "Content-Type", patchType).StatusCode)
 	require.Equal(t, []string{`PATCH /Patient/1 [{"op":"replace","path":"/gender","value":"M"}]`}, h.taken())
 

@@ -143,7 +143,7 @@ func TestAHospitalsOwnRules(t *testing.T) {
 		"routes/plain.yaml":    replaceOnce(t, replaceOnce(t, own, "id: harbor", "id: plain"), "vendor: hapi\n", ""),
 	}), folders)
 	require.NoError(t, err)
-	require.Equal(t, []string{"practice", "own"}, files.rules["harbor"].Rules())
+	require.Equal(t, []string{"own", "practice"}, files.rules["harbor"].Rules())
 	require.Equal(t, []string{"practice"}, files.rules["lakeside"].Rules())
 	require.Equal(t, []string{"own"}, files.rules["plain"].Rules())
 }

@@ -26,7 +26,7 @@ type Route struct {
 	Interactions map[string][]fhir.Interaction `yaml:"interactions"` // by resource type, or "system"
 	Operations   map[string][]string           `yaml:"operations"`   // "$name" by resource type, or "system"
 	Vars         map[string]string             `yaml:"vars"`         // values that the vendor's rules read as {var: name}
-	Rules        yaml.Node                     `yaml:"rules"`        // rules beside the vendor's, of the form that vendor files have
+	Rules        yaml.Node                     `yaml:"rules"`        // rules between the caller and the vendor's, of the form that vendor files have
 
 	File     string         `yaml:"-"` // where it was read from
 	Location *time.Location `yaml:"-"` // of TimeZone

@@ -153,7 +153,10 @@ func (a *Answer) entry(n tree.Node, call *Call) (keep bool, err *fhir.Error) {
 			return false, err
 		}
 	}
-	e := entry{doc: d, node: n, resource: res, typ: a.typeOf(res), call: call, base: a.base, batch: call != &a.call && n == d.Root()}
+	if a.Entries != nil && n == d.Root() { // one of a batch-response, whose place says what it answers
+		return true, nil
+	}
+	e := entry{doc: d, node: n, resource: res, typ: a.typeOf(res), call: call, base: a.base}
 	for _, r := range a.rules {
 		if len(r.entries) == 0 || !a.applies(r, call, e.typ, res) {
 			continue

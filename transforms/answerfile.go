@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"fhirgate/transforms/resource"
 )
@@ -94,6 +95,9 @@ func (c *compiler) answerRule(f *fileAnswer, place string) {
 	for i := range f.Do {
 		c.answerStep(r, &f.Do[i], place+".do."+strconv.Itoa(i))
 	}
+	if r.when.body != "" && len(r.errors)+len(r.success) == 0 {
+		c.doc.Fail(place+".when.body", "looks at a whole body: it goes with operations on errors alone")
+	}
 	c.effect(r, f.Effect, place)
 	c.vendor.answers = append(c.vendor.answers, r)
 }
@@ -117,13 +121,19 @@ func (c *compiler) answerStep(r *answerRule, f *answerStep, place string) {
 		r.dropTotal = true
 	case errorOperation:
 		r.errors = append(r.errors, o)
-		if len(r.when.statuses) == 0 {
+		switch {
+		case len(r.when.statuses) == 0:
 			c.doc.Fail(at, "needs a status in when: it changes what an error means")
+		case !slices.ContainsFunc(r.when.statuses, func(status string) bool { return status >= "4" }):
+			c.doc.Fail(ruleOf(place)+".when.status", "must be errors, such as 409 or 4xx, for this operation")
 		}
 	case *successIf:
 		r.success = append(r.success, o)
 	}
 }
+
+// ruleOf returns the place of the rule whose step stands at place.
+func ruleOf(place string) string { return place[:strings.LastIndex(place, ".do.")] }
 
 // effect checks that the rule's word for what it does to the way back is that
 // of its operations: nobody should learn from a refused update that a rule
@@ -147,6 +157,8 @@ func (c *compiler) effect(r *answerRule, word, place string) {
 		c.doc.Fail(place+".effect", "is missing: the rule is %s", want)
 	case word == "lossy":
 		r.effect = resource.Lossy // the author knows better
+	case word != "reversible":
+		c.doc.Fail(place+".effect", "must be reversible or lossy")
 	default:
 		c.doc.Fail(place+".effect", "must be %s: an operation of the rule cannot be undone", want)
 	}

@@ -17,7 +17,6 @@ type entry struct {
 	typ      string    // of the resource
 	call     *Call
 	base     string
-	batch    bool // it is one of a batch-response, which answers the call
 }
 
 // entryOperation changes an entry, but not its resource unless that is an
@@ -41,7 +40,7 @@ func (*entryComplete) check(*strict.Document, string) {}
 
 func (*entryComplete) applyEntry(e *entry) bool {
 	search := e.call.Interaction == fhir.SearchType || e.call.Interaction == fhir.SearchSystem
-	if !search || e.batch || e.doc.Kind(e.resource) != tree.Object {
+	if !search || e.doc.Kind(e.resource) != tree.Object {
 		return true
 	}
 	if e.doc.Get(e.doc.Get(e.node, "search"), "mode") == tree.None {

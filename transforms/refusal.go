@@ -55,22 +55,24 @@ func (v *Vendor) Refuse(call Call, query string, status int, header http.Header,
 	return out
 }
 
-// failure is an error of a hospital as conditions see it.
+// failure is an error of a hospital, or what may be one, as conditions see it.
 type failure struct {
 	call   Call
 	params params
 	status int
 	body   []byte
 	doc    tree.Doc
-	typ    string // of a body that is a resource
+	typ    string // of a body that is a resource, else the call's
 	json   bool
 }
 
 func readFailure(call Call, query string, status int, body []byte) *failure {
-	e := &failure{call: call, params: parseParams(query), status: status, body: body}
+	e := &failure{call: call, params: parseParams(query), status: status, body: body, typ: call.Type}
 	if e.json = gjson.ValidBytes(body); e.json {
 		e.doc.Reset(body)
-		e.typ = e.doc.Text(e.doc.Get(e.doc.Root(), "resourceType"))
+		if typ := e.doc.Text(e.doc.Get(e.doc.Root(), "resourceType")); typ != "" {
+			e.typ = typ
+		}
 	}
 	return e
 }
@@ -194,12 +196,13 @@ func (v *Vendor) Succeeded(call Call, query string, status int, body []byte) err
 		return nil
 	}
 	for _, r := range v.answers {
-		if len(r.success) == 0 || !r.when.holds(&call, parseParams(query), status) || r.when.body != "" && !bytes.Contains(body, []byte(r.when.body)) {
-			continue
-		}
 		for _, o := range r.success {
 			found := gjson.GetBytes(body, o.Path)
-			if found.Exists() && !slices.Contains(o.Is, found.String()) {
+			if !found.Exists() || slices.Contains(o.Is, found.String()) || !r.when.calls(&call) {
+				continue
+			}
+			e := readFailure(call, query, status, body) // seldom: a failure has been found
+			if e.meets(&r.when) && !(r.unless != nil && e.meets(r.unless)) {
 				return v.named(fhir.NewError(o.Status, fhir.IssueProcessing, o.Text), r.name)
 			}
 		}

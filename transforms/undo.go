@@ -38,15 +38,21 @@ func (v *Vendor) onResources(call *Call) func(yield func(*answerRule) bool) {
 			return
 		}
 		for _, r := range v.answers {
-			if r.effect == 0 || !r.when.wants(call.Type) || !r.when.reaches(call.Hospital) ||
-				r.unless != nil && r.unless.certain() && r.unless.reaches(call.Hospital) && len(r.unless.hospitals) > 0 && r.unless.calls(call) {
-				continue
-			}
-			if !yield(r) {
+			if r.translates(call) && !yield(r) {
 				return
 			}
 		}
 	}
+}
+
+// translates reports whether the rule may change resources of the call's type
+// for its hospital.
+func (r *answerRule) translates(call *Call) bool {
+	if r.effect == 0 || !r.when.wants(call.Type) || !r.when.reaches(call.Hospital) {
+		return false
+	}
+	never := r.unless != nil && r.unless.certain() && len(r.unless.hospitals) > 0 && r.unless.calls(call)
+	return !never
 }
 
 // undoBody takes back what the rules for answers changed in a resource that the
@@ -70,6 +76,13 @@ func (v *Vendor) undoBody(call *Call, r *resource.Resource) (applied []string, e
 		}
 	}
 	return applied, nil
+}
+
+// Condition returns a raw query of search parameters that is not the call's own,
+// that of If-None-Exist, in the hospital's words.
+func (v *Vendor) Condition(call Call, query string) string {
+	query, _ = v.undoQuery(&call, query)
+	return query
 }
 
 // undoQuery is undoParams for a raw query.
@@ -96,8 +109,11 @@ func (v *Vendor) Translates(call Call) bool {
 
 // undoes reports whether a rule for resources of the call's type has an inverse.
 func (v *Vendor) undoes(call *Call) bool {
-	for r := range v.onResources(call) {
-		if r.effect == resource.Reversible {
+	if v == nil || call.Raw {
+		return false
+	}
+	for _, r := range v.answers {
+		if r.effect == resource.Reversible && r.translates(call) {
 			return true
 		}
 	}

@@ -1,7 +1,7 @@
 // Package transforms reads the vendor files, one YAML file a vendor of EHR
 // systems, and applies their rules: what a vendor's systems want of a request
 // beyond FHIR R4, in parameters, headers, verb and place.
-// docs/add-a-vendor-rule.md lists the operations with examples.
+// docs/vendor-operations.md lists the operations with examples.
 package transforms
 
 import (

@@ -131,7 +131,7 @@ func TestACallThatNoRuleMatchesAllocatesNothing(t *testing.T) {
 	vendors, err := Load(Shipped, ".")
 	require.NoError(t, err)
 	oracle := vendors["oracle"]
-	call := Call{Type: "Patient", Interaction: fhir.SearchType}
+	call := Call{Type: "Basic", Interaction: fhir.SearchType}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		if got, err := oracle.Apply(call, "name=roe", nil); err != nil || got.Query != "name=roe" {
 			t.Fail()

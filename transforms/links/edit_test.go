@@ -129,8 +129,14 @@ func TestEditOfLines(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, text, got)
 	}
-	_, err := whole.apply(m, "{}\n{", 0)
-	require.ErrorIs(t, err, ErrTruncated)
+	for _, text := range []string{"{}\n{", "{}\n{\"resourceType\":\"Patient\",\"a\":", "{}\n{\"resourceType\":\"Patient\"}\n[1"} {
+		for piece := 1; piece <= len(text); piece++ {
+			_, err := byPieces.apply(m, text, piece)
+			require.ErrorIs(t, err, ErrTruncated, "half a line is no line")
+		}
+		_, err := whole.apply(m, text, 0)
+		require.ErrorIs(t, err, ErrTruncated)
+	}
 }
 
 func TestEditThatFails(t *testing.T) {

@@ -271,7 +271,7 @@ func literal(b []byte) (n int, ok bool) {
 
 // finish checks that the text, which ends with buf, is complete.
 func (s *machine) finish(buf []byte) error {
-	if s.mode == atEnd || s.m.Lines && s.mode == atRoot {
+	if s.mode == atEnd || s.m.Lines && s.mode == atRoot && s.pos == len(buf) {
 		return nil
 	}
 	return s.fail(buf, len(buf), s.mode, ErrTruncated)

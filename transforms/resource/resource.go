@@ -1,6 +1,6 @@
 // Package resource holds the operations of vendor files on one FHIR resource.
 // They serve both ways: on the body of a request, and on what a hospital
-// answers. docs/add-a-vendor-rule.md shows each with an example.
+// answers. docs/vendor-operations.md shows each with an example.
 //
 // Paths start at the resource, so contained resources and signed content are
 // touched only by a rule that names them.

@@ -115,8 +115,14 @@ func queryEnd(text string) int {
 // String returns the path as it was written.
 func (p Path) String() string { return p.text }
 
-// Top returns the name of the member that the path begins with.
-func (p Path) Top() string { return p.steps[0].name }
+// Top returns the name of the member that the path begins with, or "" for the
+// zero Path.
+func (p Path) Top() string {
+	if len(p.steps) == 0 {
+		return ""
+	}
+	return p.steps[0].name
+}
 
 // Each calls visit with every value that the path leads to from n. visit may
 // change and remove the value that it is given, but neither move it nor touch
