@@ -35,6 +35,9 @@ type workspace struct {
 	doc   tree.Doc
 	out   []byte
 	rules []*answerRule
+
+	resource resource.Resource // the one that rules are applied to
+	entry    entry             // likewise
 }
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
@@ -86,6 +89,7 @@ func (a *Answer) Release() {
 		a.work.out = nil
 	}
 	clear(a.work.rules)
+	a.work.resource, a.work.entry = resource.Resource{}, entry{}
 	workspaces.Put(a.work)
 	a.work = nil
 }
@@ -156,14 +160,15 @@ func (a *Answer) entry(n tree.Node, call *Call) (keep bool, err *fhir.Error) {
 	if a.Entries != nil && n == d.Root() { // one of a batch-response, whose place says what it answers
 		return true, nil
 	}
-	e := entry{doc: d, node: n, resource: res, typ: a.typeOf(res), call: call, base: a.base}
+	e := &a.work.entry
+	*e = entry{doc: d, node: n, resource: res, typ: a.typeOf(res), call: call, base: a.base}
 	for _, r := range a.rules {
 		if len(r.entries) == 0 || !a.applies(r, call, e.typ, res) {
 			continue
 		}
 		before := a.before(n)
 		for _, o := range r.entries {
-			if keep := o.applyEntry(&e); !keep {
+			if keep := o.applyEntry(e); !keep {
 				a.after(r, before, nil)
 				return false, nil
 			}
@@ -180,14 +185,15 @@ func (a *Answer) resource(n tree.Node, call *Call) *fhir.Error {
 	if typ == "Bundle" {
 		return a.bundle(n, call)
 	}
-	r := resource.Resource{Doc: d, Node: n, Call: &a.env}
+	r := &a.work.resource
+	*r = resource.Resource{Doc: d, Node: n, Call: &a.env}
 	for _, rule := range a.rules {
 		if len(rule.resources) == 0 || !a.applies(rule, call, typ, n) {
 			continue
 		}
 		before := a.before(n)
 		for _, o := range rule.resources {
-			if _, err := o.Apply(&r); err != nil {
+			if _, err := o.Apply(r); err != nil {
 				return a.vendor.named(err, rule.name)
 			}
 		}
