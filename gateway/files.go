@@ -110,7 +110,7 @@ func meet(route *routes.Route, vendor *transforms.Vendor) (*routes.Route, strict
 			problems = append(problems, route.Problem("upstream.search_in_url", "must be true: the rule %q of vendor %s writes search parameters, which may name patients, into URLs", rule, vendor.Name))
 		}
 	}
-	missing := vendor.CheckVars(route.ID, route.Vars)
+	missing := vendor.CheckVars(route.ID, func(typ string) bool { return len(route.Interactions[typ]) > 0 }, route.Vars)
 	for _, name := range missing {
 		problems = append(problems, route.Problem("vars", "the rules of vendor %s need %q", vendor.Name, name))
 	}

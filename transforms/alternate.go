@@ -144,7 +144,10 @@ func (o *route) to(r *request) (*Alternate, *fhir.Error) {
 		if refusal != nil {
 			return nil, refusal
 		}
-		if text != "" {
+		switch {
+		case source.repeat:
+			query[name] = strings.Split(text, ",")
+		case text != "":
 			query.Set(name, text)
 		}
 	}

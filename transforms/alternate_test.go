@@ -169,14 +169,14 @@ func TestASplitOfAnAlternateRoute(t *testing.T) {
 }
 
 func TestVarsOfAnAlternateRouteAreNeeded(t *testing.T) {
-	require.Equal(t, []string{"departments", "practice"}, dayListVendor(t).CheckVars("x", nil))
+	require.Equal(t, []string{"departments", "practice"}, dayListVendor(t).CheckVars("x", nil, nil))
 }
 
 func TestMistakesOfAnAlternateRoute(t *testing.T) {
 	for name, tc := range map[string]struct{ old, new, want string }{
 		"url":          {`"/v1/{practice}/booked"`, "https://x/y", "10:16: request.1.do.0.alternate.url: must be a path that starts with a slash"},
 		"dots":         {`"/v1/{practice}/booked"`, "/v1/../x", "10:16: request.1.do.0.alternate.url: must hold no dot segment"},
-		"source":       {"{var: departments}", "{env: departments}", "13:26: request.1.do.0.alternate.query.departments: must be a text, {var: name}, {param: name}"},
+		"source":       {"{var: departments}", "{env: departments}", "13:26: request.1.do.0.alternate.query.departments: must be a text, {var: name}, {var: name, repeat: true}, {param: name}"},
 		"empty source": {"kind: short", "kind: ''", "12:19: request.1.do.0.alternate.query.kind: must be a text"},
 		"layout":       {"MM/DD/YYYY, bound: from", "MM/DD/YY, bound: from", "14:20: request.1.do.0.alternate.query.start: the layout must be YYYY, MM, DD"},
 		"time":         {"MM/DD/YYYY, bound: from", "'MM/DD/YYYY hh:mm', bound: from", "14:20: request.1.do.0.alternate.query.start: the layout must be that of a day"},

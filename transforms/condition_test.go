@@ -66,8 +66,8 @@ request:
   - {name: one, when: {hospital: harbor}, do: [param.set: {name: a, value: {var: practice}}]}
 `))
 	require.Empty(t, problems)
-	require.Equal(t, []string{"practice", "tenant"}, vendor.CheckVars("harbor", nil))
-	require.Equal(t, []string{"tenant"}, vendor.CheckVars("lakeside", nil))
+	require.Equal(t, []string{"practice", "tenant"}, vendor.CheckVars("harbor", nil, nil))
+	require.Equal(t, []string{"tenant"}, vendor.CheckVars("lakeside", nil, nil))
 }
 
 // TestHeadersOfFurtherPages holds which rules change the header of a page whose

@@ -208,9 +208,14 @@ request:
 `
 	vendor, problems := Parse("acme.yaml", []byte(reads))
 	require.Empty(t, problems)
-	require.Empty(t, vendor.CheckVars("x", map[string]string{"site": "a", "client": "b", "other": "c"}))
-	require.Equal(t, []string{"client", "site"}, vendor.CheckVars("x", map[string]string{"client": ""}))
-	require.Empty(t, (*Vendor)(nil).CheckVars("x", nil))
+	require.Empty(t, vendor.CheckVars("x", nil, map[string]string{"site": "a", "client": "b", "other": "c"}))
+	require.Equal(t, []string{"client", "site"}, vendor.CheckVars("x", nil, map[string]string{"client": ""}))
+	require.Empty(t, (*Vendor)(nil).CheckVars("x", nil, nil))
+	typed, problems := Parse("acme.yaml", []byte(strings.Replace(reads, "    do:", "    when: {type: [Patient, Group]}\n    do:", 1)))
+	require.Empty(t, problems)
+	for typ, want := range map[string]int{"Group": 2, "Encounter": 0} {
+		require.Len(t, typed.CheckVars("x", func(served string) bool { return served == typ }, nil), want, "a rule for a type that the route does not serve reads nothing")
+	}
 }
 
 func FuzzParse(f *testing.F) {

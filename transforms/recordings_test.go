@@ -162,11 +162,14 @@ func readRecordings(t *testing.T, vendor *Vendor, folder, name string) (answers 
 // recordedVars are values for the vars that a vendor's rules read.
 func recordedVars(vendor *Vendor) map[string]string {
 	vars := make(map[string]string)
-	for _, name := range vendor.CheckVars("recorded", nil) {
+	for _, name := range vendor.CheckVars("recorded", nil, nil) {
 		vars[name] = "urn:example:" + name
 	}
 	return vars
 }
+
+// anyType says that a route allows every type.
+func anyType(string) bool { return true }
 
 // pass takes the answer through the pass that moves locators, with and without
 // the rules.

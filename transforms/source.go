@@ -19,13 +19,21 @@ type source struct {
 	value  value
 	param  string
 	layout string // of Go; empty = the parameter's value as it is
+	repeat bool   // the var is a list joined by commas, of which each item is a parameter of its own
 	last   bool   // the last of the days that the search asks for, else the first
 }
 
-// UnmarshalYAML reads a text, {var: name}, {param: name} or
-// {param: name, layout: MM/DD/YYYY, bound: from or to}.
+// UnmarshalYAML reads a text, {var: name}, {var: name, repeat: true},
+// {param: name} or {param: name, layout: MM/DD/YYYY, bound: from or to}.
 func (s *source) UnmarshalYAML(node *yaml.Node) error {
-	form := errors.New("must be a text, {var: name}, {param: name} or {param: name, layout: MM/DD/YYYY, bound: from or to}")
+	form := errors.New("must be a text, {var: name}, {var: name, repeat: true}, {param: name} or {param: name, layout: MM/DD/YYYY, bound: from or to}")
+	if node.Kind == yaml.MappingNode && len(node.Content) == 4 && node.Content[0].Value == "var" {
+		if node.Content[1].Value == "" || node.Content[2].Value != "repeat" || node.Content[3].Value != "true" {
+			return form
+		}
+		s.value, s.repeat = value{name: node.Content[1].Value}, true
+		return nil
+	}
 	if node.Kind != yaml.MappingNode || len(node.Content) > 0 && node.Content[0].Value == "var" {
 		if s.value.UnmarshalYAML(node) != nil || s.value == (value{}) {
 			return form

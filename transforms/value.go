@@ -81,14 +81,16 @@ func (v value) reads() []string {
 }
 
 // CheckVars returns the names of the vars that the rules for a hospital read
-// and its route lacks, or leaves empty; sorted, each once.
-func (v *Vendor) CheckVars(hospital string, vars map[string]string) []string {
+// and its route lacks, or leaves empty; sorted, each once. serves tells whether
+// the route serves a resource type, nil that it serves all: rules for others read
+// nothing.
+func (v *Vendor) CheckVars(hospital string, serves func(typ string) bool, vars map[string]string) []string {
 	if v == nil {
 		return nil
 	}
 	var missing []string
 	for _, read := range v.vars {
-		if vars[read.name] == "" && read.when.reaches(hospital) {
+		if vars[read.name] == "" && read.when.reaches(hospital) && (serves == nil || len(read.when.types) == 0 || slices.ContainsFunc(read.when.types, serves)) {
 			missing = append(missing, read.name)
 		}
 	}

@@ -55,6 +55,8 @@ func TestEachValueOfATemplate(t *testing.T) {
 		"path empty":             {`e: "{a}"`, `{"a":""}`, ``},
 		"mixed":                  {`e: "a-{p}.b-{q}"`, `{"p":7,"q":"8"}`, `"a-7.b-8"`},
 		"mixed with one missing": {`e: "a-{p}.b-{q}"`, `{"p":7}`, ``},
+		"mixed with a var":       {`e: "{vars.site}-{p}"`, `{"p":7}`, `"north-7"`},
+		"a var as a text":        {`e: "{vars.site}"`, `{}`, `"north"`},
 		"mixed with an object":   {`e: "a-{p}"`, `{"p":{}}`, ``},
 		"as text":                {`e: {from: a, as: text}`, `{"a":1.0}`, `"1.0"`},
 		"as number":              {`e: {from: a, as: number}`, `{"a":"015"}`, ``},

@@ -32,7 +32,7 @@ type (
 	literal  []byte // JSON
 	variable string // name of a var
 	text     []piece
-	piece    struct{ plain, path string } // either
+	piece    struct{ plain, path, variable string } // one of them
 )
 
 // pick is a value of the item.
@@ -110,10 +110,13 @@ func (v variable) write(out []byte, _ gjson.Result, e *env) ([]byte, bool, error
 	return gjson.AppendJSONString(out, value), true, nil
 }
 
-func (t text) write(out []byte, item gjson.Result, _ *env) ([]byte, bool, error) {
+func (t text) write(out []byte, item gjson.Result, e *env) ([]byte, bool, error) {
 	var plain []byte
 	for _, piece := range t {
 		plain = append(plain, piece.plain...)
+		if piece.variable != "" {
+			plain = append(plain, e.vars[piece.variable]...)
+		}
 		if piece.path == "" {
 			continue
 		}

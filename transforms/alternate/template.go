@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 	"go.yaml.in/yaml/v3"
@@ -72,7 +73,7 @@ func (p *parser) node(n *yaml.Node, place string) (node, error) {
 		}
 		return items, nil
 	case yaml.ScalarNode:
-		return scalar(n, place)
+		return p.scalar(n, place)
 	default:
 		return nil, fmt.Errorf("%s must not be an alias", place)
 	}
@@ -138,7 +139,7 @@ func called(place string) string {
 var hole = regexp.MustCompile(`\{([^{}]*)\}`)
 
 // scalar returns a literal, or what a text with paths in braces stands for.
-func scalar(n *yaml.Node, place string) (node, error) {
+func (p *parser) scalar(n *yaml.Node, place string) (node, error) {
 	switch n.Tag {
 	case "!!null":
 		return nil, fmt.Errorf("%s says nothing", place)
@@ -168,14 +169,19 @@ func scalar(n *yaml.Node, place string) (node, error) {
 			if !validPath(path) {
 				return nil, fmt.Errorf("%s: what stands in braces %w", place, errPath)
 			}
-			out = append(out, piece{path: path})
+			if name, ok := strings.CutPrefix(path, "vars."); ok {
+				p.vars = append(p.vars, name)
+				out = append(out, piece{variable: name})
+			} else {
+				out = append(out, piece{path: path})
+			}
 		}
 		rest = at[1]
 	}
 	switch {
 	case len(out) == 1:
 		return literal(gjson.AppendJSONString(nil, n.Value)), nil
-	case len(out) == 3 && out[0].plain == "" && out[2].plain == "":
+	case len(out) == 3 && out[0].plain == "" && out[2].plain == "" && out[1].path != "":
 		return &pick{path: out[1].path}, nil
 	}
 	return out, nil
