@@ -38,9 +38,9 @@ var fuzzCalls = []fhir.Interaction{
 // is composed.
 const composed = 64
 
-// FuzzPacks takes any text through everything that the shipped rules do, as an
-// answer, an error, a body, a patch and a query: they end, never with half a
-// text, and leave alone what they do not name.
+// FuzzPacks takes any text through everything that the shipped rules do, and
+// those of everyOperation: as an answer, an error, a body, a patch and a query.
+// They end, never with half a text, and leave alone what they do not name.
 func FuzzPacks(f *testing.F) {
 	vendors, err := Load(Shipped, ".")
 	require.NoError(f, err)
@@ -55,6 +55,10 @@ func FuzzPacks(f *testing.F) {
 			}
 		}
 	}
+	every, problems := Parse("every.yaml", []byte(everyOperation))
+	require.Empty(f, problems)
+	vendors[every.Name], names = every, append(names, every.Name)
+
 	dictionary := newDictionary(all)
 	random := rand.New(rand.NewPCG(1, 7))
 	for range 300 {
@@ -80,7 +84,7 @@ func through(t *testing.T, vendor *Vendor, text []byte, interaction fhir.Interac
 	if typ := gjson.GetBytes(text, "resourceType").Str; fhir.IsResourceType(typ) && typ != "Bundle" {
 		call.Type = typ
 	}
-	for _, name := range vendor.CheckVars(call.Hospital, nil) {
+	for _, name := range vendor.CheckVars(call.Hospital, nil, nil) {
 		call.Vars[name] = "urn:example:" + name
 	}
 	if seed%2 == 0 {

@@ -168,9 +168,6 @@ func recordedVars(vendor *Vendor) map[string]string {
 	return vars
 }
 
-// anyType says that a route allows every type.
-func anyType(string) bool { return true }
-
 // pass takes the answer through the pass that moves locators, with and without
 // the rules.
 func (a *recorded) pass(t *testing.T, bases []string) {
