@@ -355,8 +355,11 @@ func brokenOff(err error) error {
 }
 
 // within returns the place of an element that a rule names from its resource on,
-// in the answer that holds the resource at path.
+// as in Patient.gender, in the answer that holds the resource at path.
 func within(path, element string) string {
+	if typ, rest, ok := strings.Cut(element, "."); ok && fhir.IsResourceType(typ) {
+		element = rest
+	}
 	switch {
 	case element == "":
 		return path

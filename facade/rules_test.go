@@ -333,7 +333,7 @@ response:
 	require.Equal(t, 502, a.StatusCode, "%s", a.body)
 	_, text := a.outcome(t)
 	require.Contains(t, text, `rule "known sexes only" of vendor hapi`)
-	require.Contains(t, gjson.GetBytes(a.body, "issue.0.expression.0").Str, "Bundle.entry[3].resource.")
+	require.Contains(t, gjson.GetBytes(a.body, "issue.0.expression.0").Str, "Bundle.entry[3].resource.gender")
 	require.NotContains(t, string(a.body), "secret")
 
 	b.harborAnswers(&hospitalSays{body: `{"resourceType":"Bundle","type":"searchset","entry":[` + strings.Repeat(good, 40_000) + bad})

@@ -3,6 +3,7 @@ package test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -143,7 +144,8 @@ func walkIn(t *testing.T, c *client, day hospitalDay) {
 	require.Equal(t, walkedIn.Raw, read.Raw, "search and read show the same patient")
 	stored, ok := day.simulated(c.gateway).Resource("Patient", read.Get("id").Str)
 	require.True(t, ok)
-	require.Equal(t, string(stored), read.Raw, "a patient without locators of the hospital passes unchanged")
+	// Epic's rules trim its numbers; nothing else changes in a patient without locators.
+	require.Equal(t, regexp.MustCompile(`"value":" +`).ReplaceAllString(string(stored), `"value":"`), read.Raw)
 
 	require.Empty(t, c.entries(base+"?identifier="+url.QueryEscape(day.mrnSystem+"|999999")), "nobody has this number")
 	c.get(base+"/nobody").refused(http.StatusNotFound, "not-found")

@@ -57,41 +57,47 @@ func deliverAndCorrect(t *testing.T, c *client, day hospitalDay) {
 	stored, ok := day.simulated(c.gateway).Resource("DocumentReference", id)
 	require.True(t, ok, "the hospital has the report")
 	require.NotContains(t, string(stored), c.url, "the hospital never sees the gateway's address")
-	require.Equal(t, day.simulated(c.gateway).BaseURL()+"/"+gjson.GetBytes(visit, "subject.reference").Str, gjson.GetBytes(stored, "subject.reference").Str)
+	require.Contains(t, []string{ // as the vendor's rules write references
+		day.simulated(c.gateway).BaseURL() + "/" + gjson.GetBytes(visit, "subject.reference").Str,
+		gjson.GetBytes(visit, "subject.reference").Str,
+	}, gjson.GetBytes(stored, "subject.reference").Str)
 
 	read := c.get(location)
 	resource := read.ok(http.StatusOK)
 	data, err := base64.StdEncoding.DecodeString(resource.Get("content.0.attachment.data").Str)
 	require.NoError(t, err)
 	require.Equal(t, report.pdf, data)
-	require.Equal(t, report.subject, resource.Get("subject.reference").Str)
+	require.Contains(t, report.subject, resource.Get("subject.reference").Str)
 
 	switch day.id {
 	case "lakeside":
 		c.call(http.MethodPut, "/fhir/lakeside/DocumentReference/"+id, string(read.body)).refused(http.StatusForbidden, "not-supported")
 	case "harbor":
-		correct(t, c, base+"/DocumentReference/"+id, read, "amended", "")
+		correct(t, c, base+"/DocumentReference/"+id, read, "amended", false)
 	case "st-mary":
-		corrected := correct(t, c, base+"/DocumentReference/"+id, read, "amended", http.StatusText(http.StatusPreconditionFailed))
-		correct(t, c, base+"/DocumentReference/"+id, corrected, "entered-in-error", http.StatusText(http.StatusPreconditionFailed))
+		corrected := correct(t, c, base+"/DocumentReference/"+id, read, "amended", true)
+		correct(t, c, base+"/DocumentReference/"+id, corrected, "entered-in-error", true)
 	}
 }
 
 // correct updates a report to a status, once with the version it was read with
-// and once more with the same, stale one.
-func correct(t *testing.T, c *client, target string, read answer, status, unconditional string) answer {
+// and once more with the same, stale one. A hospital that is strict changes
+// nothing without a version.
+func correct(t *testing.T, c *client, target string, read answer, status string, strict bool) answer {
 	t.Helper()
 	var resource map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(read.body, &resource))
 	resource["docStatus"] = json.RawMessage(`"` + status + `"`)
 	body, version := encode(t, resource), read.Header.Get("ETag")
 	require.NotEmpty(t, version)
-	if unconditional != "" {
-		a := c.call(http.MethodPut, target, body)
-		require.Equal(t, unconditional, http.StatusText(a.StatusCode), "this hospital changes nothing without If-Match")
+	if strict {
+		meta := resource["meta"]
+		delete(resource, "meta") // by which the vendor's rules know the version
+		c.call(http.MethodPut, target, encode(t, resource)).refused(http.StatusPreconditionRequired, "required")
+		resource["meta"] = meta
 	}
 	c.call(http.MethodPut, target, body, "If-Match", version).ok(http.StatusOK)
-	c.call(http.MethodPut, target, body, "If-Match", version).refused(http.StatusConflict, "conflict")
+	c.call(http.MethodPut, target, body, "If-Match", version).refused(http.StatusPreconditionFailed, "conflict")
 	again := c.get(target)
 	require.Equal(t, status, again.ok(http.StatusOK).Get("docStatus").Str)
 	require.NotEqual(t, version, again.Header.Get("ETag"))

@@ -31,6 +31,7 @@ type options struct {
 	dir       string                 // of an earlier gateway; "" = a new one
 	settings  map[string]any         // of the section "fhirgate", over the usual ones
 	env       []string               // added to the process's environment
+	prepared  func(*gateway)         // called before the gateway starts, to write further files
 	grumbles  bool                   // lines of level ERROR are expected
 }
 
@@ -60,6 +61,9 @@ func bothStores(t *testing.T, scenario func(t *testing.T, redis *redisServer)) {
 func startGateway(t *testing.T, o options) *gateway {
 	t.Helper()
 	g := prepare(t, o)
+	if o.prepared != nil {
+		o.prepared(g)
+	}
 	g.process = serve(t, g.conf, o.env...)
 	t.Cleanup(func() {
 		if !g.over {
