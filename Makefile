@@ -42,6 +42,7 @@ bench: build ## measure beside Tyk, nginx and others (BENCH_SECONDS, BENCH_ROUND
 	go build -o bin/bench ./bench
 	bin/bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) $(BENCH)
 	go test -run '^$$' -bench . -count 3 ./transforms/links ./upstream
+	GOMAXPROCS=1 go test -run '^$$' -bench Packs ./transforms
 
 .PHONY: profile
 profile: build ## write CPU and allocation profiles of the benchmark's calls to bin/profiles
@@ -50,10 +51,18 @@ profile: build ## write CPU and allocation profiles of the benchmark's calls to 
 	bin/bench -seconds 10 -profile bin/profiles
 
 .PHONY: check
-check: plugin $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, race detector
+check: plugin $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, race detector, a short run of the fuzzers
 	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted by gofumpt:"; echo "$$unformatted"; exit 1; }
 	GOFLAGS="$(GOFLAGS) -trimpath" $(TOOLS)/golangci-lint run --build-tags "goplugin,embedso"
 	go test -race $(RACE_PACKAGES)
+	$(MAKE) fuzz FUZZ=20000x
+
+FUZZ ?= 10m
+
+.PHONY: fuzz
+fuzz: ## fuzz the vendor packs and the pass over answers, each for FUZZ (a time, or 20000x)
+	go test -run '^$$' -fuzz '^FuzzPacks$$' -fuzztime $(FUZZ) ./transforms
+	go test -run '^$$' -fuzz '^FuzzEdit$$' -fuzztime $(FUZZ) ./transforms/links
 
 $(TOOLS)/gofumpt:
 	GOBIN=$(TOOLS) go install mvdan.cc/gofumpt@v0.12.0
