@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"hash/crc32"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -34,8 +35,8 @@ var fuzzCalls = []fhir.Interaction{
 	fhir.ConditionalUpdate, fhir.ConditionalCreate, fhir.ConditionalPatch, fhir.Delete, fhir.Operation,
 }
 
-// composed is the kind from which on the text is one of choices, of which JSON
-// is composed.
+// composed is the kind from which on JSON is composed: the text, and behind it
+// the seed, choose of what.
 const composed = 64
 
 // FuzzPacks takes any text through everything that the shipped rules do, and
@@ -57,23 +58,28 @@ func FuzzPacks(f *testing.F) {
 	}
 	every, problems := Parse("every.yaml", []byte(everyOperation))
 	require.Empty(f, problems)
-	vendors[every.Name], names = every, append(names, every.Name)
-
 	dictionary := newDictionary(all)
-	random := rand.New(rand.NewPCG(1, 7))
-	for range 300 {
-		choices := make([]byte, 600)
-		for i := range choices {
-			choices[i] = byte(random.Uint32())
-		}
-		f.Add(choices, uint8(random.Uint32()), uint8(composed+random.IntN(100)), random.Uint64())
+	for seed := range uint64(300) {
+		f.Add([]byte(nil), uint8(seed), uint8(composed+seed%100), seed)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, vendor, kind uint8, seed uint64) {
+		interaction := fuzzCalls[int(kind)%len(fuzzCalls)]
 		if kind >= composed {
-			text = dictionary.compose(text)
+			text = dictionary.compose(slices.Concat(text, choices(text, seed)))
+			through(t, every, text, interaction, seed)
 		}
-		through(t, vendors[names[int(vendor)%len(names)]], text, fuzzCalls[int(kind)%len(fuzzCalls)], seed)
+		through(t, vendors[names[int(vendor)%len(names)]], text, interaction, seed)
 	})
+}
+
+// choices returns bytes that differ with every text and seed.
+func choices(text []byte, seed uint64) []byte {
+	random := rand.New(rand.NewPCG(seed, uint64(crc32.ChecksumIEEE(text))))
+	out := make([]byte, 100+random.IntN(1500))
+	for i := range out {
+		out[i] = byte(random.Uint32())
+	}
+	return out
 }
 
 // through takes a text through all that a vendor's rules do in a call.
