@@ -142,7 +142,7 @@ func (c *compiler) effect(r *answerRule, word, place string) {
 	for _, o := range r.resources {
 		r.effect = max(r.effect, o.Effect())
 	}
-	want := map[resource.Effect]string{resource.Reversible: "reversible", resource.Lossy: "lossy"}[r.effect]
+	want := r.effect.String()
 	outcomes := len(r.when.types) == 1 && r.when.types[0] == "OperationOutcome"
 	switch {
 	case outcomes: // nobody updates one
@@ -180,7 +180,7 @@ func (c *compiler) reversible(r *answerRule, place string) {
 		for _, value := range when.where {
 			for _, o := range r.resources {
 				for _, path := range o.Paths() {
-					if path.Top() == value.path.Top() {
+					if path.Top() == strings.TrimPrefix(value.path.Top(), "_") { // marks stand beside a primitive
 						c.doc.Fail(place, "a reversible rule must not change %s, which its own condition looks at", path.Top())
 					}
 				}

@@ -109,7 +109,7 @@ func (v *Vendor) reports(told map[string]*RuleReport) []RuleReport {
 			reports[i] = *report
 		}
 		reports[i].Name = r.name
-		reports[i].Effect = map[resource.Effect]string{resource.Reversible: "reversible", resource.Lossy: "lossy"}[r.effect]
+		reports[i].Effect = r.effect.String()
 	}
 	return reports
 }

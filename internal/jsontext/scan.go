@@ -38,6 +38,7 @@ func Plain(b []byte, i int) int {
 // Ending is how a scan of a string's content ended.
 type Ending uint8
 
+// The endings.
 const (
 	Open       Ending = iota // at the end of the bytes, or at an escape that they cut
 	Closed                   // at the closing quote

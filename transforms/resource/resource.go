@@ -58,6 +58,11 @@ const (
 	OneWay
 )
 
+// String returns the word for the effect in vendor files, or "".
+func (e Effect) String() string {
+	return map[Effect]string{Reversible: "reversible", Lossy: "lossy"}[e]
+}
+
 // Operation is one operation of a rule, ready for many calls at once.
 type Operation interface {
 	// Check tells what is wrong with the operation as it stands at place. It is
@@ -101,6 +106,15 @@ type Inverse interface {
 	// op, path and value, back. It refuses what only the whole resource could
 	// tell how to change.
 	UndoPatch(r *Resource) (changed bool, err *fhir.Error)
+}
+
+// Marker is an Inverse that marks what a hospital sends by itself.
+type Marker interface {
+	// DropMarks takes away the marks that are left when everything is undone:
+	// the caller changed or removed what they stood beside. The hospital would
+	// keep them, and answers that hold them could not be told apart any more. It
+	// reports whether there were any.
+	DropMarks(r *Resource) (changed bool)
 }
 
 // Reader is an Operation that reads vars of the route.
