@@ -63,6 +63,7 @@ type edits struct {
 	skip   bool // the next comma of the root goes
 
 	kept, dropped bool // at least one entry was
+	changed       bool // likewise
 	gaveUp        bool // the root was taken for a Bundle before it told its type
 	linked        int  // links of the root
 	nextSeen      bool // one of them has the relation next, or the Edit was asked for one
@@ -124,12 +125,7 @@ func (s *machine) beginHold(buf []byte, i int, m mode) {
 		return
 	case s.depth == 0:
 	case s.depth == 2 && s.stack[2].array && s.stack[2].role == keyEntry && !s.stack[1].array && !s.stack[1].isOther:
-		if !e.kept && e.comma >= 0 { // all entries before were left out
-			s.out = append(s.out, buf[s.last:e.comma]...)
-			s.last = e.comma + 1
-			s.edits++
-			e.comma = -1
-		}
+		s.firstKept(buf)
 	default:
 		return
 	}
@@ -142,19 +138,26 @@ func (s *machine) openEdited(buf []byte, i int, m mode, k key) {
 		s.beginHold(buf, i, m)
 	}
 	entries := s.depth == 1 && k == keyEntry && buf[i] == '['
+	if s.depth == 1 && !entries {
+		s.edit.member.active = false
+	}
 	if s.depth > 0 && !entries && !s.edit.hold.active {
-		s.passEdited()
+		s.passEdited(buf)
 	}
 }
 
 // passEdited is called for a value among the members of the root or the entries
 // that stays.
-func (s *machine) passEdited() {
+func (s *machine) passEdited(buf []byte) {
 	e := &s.edit
-	e.comma = -1
-	if s.depth == 2 && s.stack[2].role != keyEntry {
-		return
+	if s.depth == 2 {
+		if s.stack[2].role != keyEntry {
+			e.comma = -1
+			return
+		}
+		s.firstKept(buf)
 	}
+	e.comma = -1
 	e.kept = true
 	e.member.active = false
 }
@@ -166,14 +169,27 @@ func (s *machine) scalarEdited(buf []byte, end int, k key) {
 		s.dropMember(buf, end)
 		return
 	}
-	s.passEdited()
+	s.passEdited(buf)
+}
+
+// firstKept takes the comma before an entry away if all entries before it were
+// left out.
+func (s *machine) firstKept(buf []byte) {
+	e := &s.edit
+	if e.kept || e.comma < 0 {
+		return
+	}
+	s.out = append(s.out, buf[s.last:e.comma]...)
+	s.last = e.comma + 1
+	s.edits++
+	e.comma = -1
 }
 
 // knowType learns the type of the innermost object.
 func (s *machine) knowType(buf, raw []byte) error {
 	e := &s.edit
 	root := s.depth == 1
-	if root && string(raw) != "Bundle" && (e.gaveUp && s.m.Edit.Holds(string(raw)) || e.nextAdded) {
+	if root && string(raw) != "Bundle" && (e.gaveUp && (e.changed || s.m.Edit.Holds(string(raw))) || e.nextAdded) {
 		return s.fail(buf, s.pos, atValue, errLateType)
 	}
 	if !e.hold.active || e.typed {
@@ -230,12 +246,13 @@ func (s *machine) endHold(buf []byte, end int) error {
 		s.out = append(s.out[:h.out], buf[h.last:h.from]...)
 		s.last = end
 		s.edits++
-		e.dropped, e.hold.active, e.comma = true, false, -1
+		e.dropped, e.changed, e.hold.active, e.comma = true, true, false, -1
 		return nil
 	case len(changed) == 0 || &changed[0] != &text[0]:
 		s.out = append(append(s.out[:h.out], buf[h.last:h.at]...), changed...)
 		s.last = end
 		s.edits++
+		e.changed = true
 	}
 	s.letGo()
 	return nil

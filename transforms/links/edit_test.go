@@ -50,6 +50,8 @@ var editCases = []struct{ name, text, want string }{
 	{"all entries go before the type", `{"a":1,"entry":[{"resource":{"resourceType":"Group"}}],"resourceType":"Bundle"}`, `{"a":1,"resourceType":"Bundle"}`},
 	{"no entries", `{"resourceType":"Bundle","entry":[]}`, `{"resourceType":"Bundle","entry":[]}`},
 	{"an entry without a resource", `{"resourceType":"Bundle","entry":[{"response":{"status":"200"}},null,1]}`, `{"resourceType":"Bundle","entry":[{"response":{"status":"200"}},null,1]}`},
+	{"what is no entry after one that goes", `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Group"}},null , "x",[1],{"resource":{"resourceType":"Group"}}]}`, `{"resourceType":"Bundle","entry":[null , "x",[1]]}`},
+	{"a total that is none, of a root without a type", `{"a":"` + strings.Repeat("long", 300) + `","total":{}}`, `{"a":"` + strings.Repeat("long", 300) + `","total":{}}`},
 	{"a total", `{"resourceType":"Bundle","total":50,"type":"searchset"}`, `{"resourceType":"Bundle","type":"searchset"}`},
 	{"a total at the end", `{"resourceType":"Bundle","type":"searchset", "total" : 50 }`, `{"resourceType":"Bundle","type":"searchset" }`},
 	{"a total before the type", `{"total":50,"entry":[{"resource":{"a":1,"resourceType":"Patient"}}],"resourceType":"Bundle"}`, `{"entry":[{"resource":{"a":1,"resourceType":"Patient","entry":0}}],"resourceType":"Bundle"}`},
@@ -144,14 +146,15 @@ func TestEditThatFails(t *testing.T) {
 	m.Edit = edited()
 	for text, want := range map[string]string{
 		`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Basic"}},{"resource":{"resourceType":"Patient","a":"Fault"}}]}`: "Bundle.entry[1]",
-		`{"resourceType":"Patient","a":"Fault"}`:                                   "Patient",
-		`{"entry":[{"resource":{"resourceType":"Basic"}}],"resourceType":"Group"}`: "$.resourceType",
+		`{"resourceType":"Patient","a":"Fault"}`:                                     "Patient",
+		`{"entry":[{"resource":{"resourceType":"Basic"}}],"resourceType":"Group"}`:   "$.resourceType",
+		`{"entry":[{"resource":{"resourceType":"Patient"}}],"resourceType":"Basic"}`: "$.resourceType",
 	} {
 		for _, piece := range []int{1, 5, len(text)} {
 			out, err := byPieces.apply(m, text, piece)
 			var place *Error
 			require.ErrorAs(t, err, &place)
-			require.Equal(t, want, strings.Replace(place.Path, "Group.", "$.", 1))
+			require.Equal(t, want, strings.NewReplacer("Group.", "$.", "Basic.", "$.").Replace(place.Path))
 			require.NotContains(t, out, "Fault")
 		}
 	}

@@ -124,7 +124,7 @@ func (s *machine) run(buf []byte) error {
 				i++
 			case c == '"' && mode != atRoot:
 				if editing && s.depth <= 2 {
-					s.passEdited()
+					s.passEdited(buf)
 				}
 				if k != keyOther && k <= lastStringKey {
 					if kind := use(k, f.role, s.depth); kind != 0 {
