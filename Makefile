@@ -61,7 +61,7 @@ FUZZ ?= 10m
 
 .PHONY: fuzz
 fuzz: ## fuzz the vendor packs and the pass over answers, each for FUZZ (a time, or 20000x)
-	go test -run '^$$' -fuzz '^FuzzPacks$$' -fuzztime $(FUZZ) ./transforms
+	go test -run '^$$' -fuzz '^FuzzPacks$$' -fuzztime $(FUZZ) -fuzzminimizetime 1s ./transforms
 	go test -run '^$$' -fuzz '^FuzzEdit$$' -fuzztime $(FUZZ) ./transforms/links
 
 $(TOOLS)/gofumpt:
