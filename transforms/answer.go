@@ -64,7 +64,7 @@ func (v *Vendor) Answer(call Call, query string, status int, base string, now ti
 		if len(r.resources)+len(r.entries) == 0 && !r.dropTotal || call.Raw && r.effect != 0 {
 			continue
 		}
-		if batch || r.when.holds(&call, ps, status) && !(r.unless != nil && r.unless.certain() && r.unless.holds(&call, ps, status)) {
+		if batch && r.when.reaches(call.Hospital) || r.when.holds(&call, ps, status) && !(r.unless != nil && r.unless.certain() && r.unless.holds(&call, ps, status)) {
 			w.rules = append(w.rules, r)
 		}
 	}
@@ -101,10 +101,21 @@ func (a *Answer) Edit() *links.Edit {
 	}
 	edit := &links.Edit{Holds: a.holds, Resource: a.edit}
 	for _, r := range a.rules {
-		edit.Entries = edit.Entries || len(r.entries) > 0
-		edit.DropTotal = edit.DropTotal || r.dropTotal
+		edit.Entries = edit.Entries || len(r.entries) > 0 && !a.call.stored()
+		edit.DropTotal = edit.DropTotal || r.dropTotal && !a.call.stored()
 	}
 	return edit
+}
+
+// stored reports whether the answer to a call is a Bundle that the hospital
+// keeps as a resource, not one that it made of what it found.
+func (c *Call) stored() bool {
+	switch c.Interaction {
+	case fhir.Read, fhir.VRead, fhir.Create, fhir.Update, fhir.Patch, fhir.ConditionalCreate, fhir.ConditionalUpdate, fhir.ConditionalPatch:
+		return c.Type == bundle
+	default:
+		return false
+	}
 }
 
 // holds reports whether a rule may change resources of a type. A Bundle in an
@@ -157,7 +168,7 @@ func (a *Answer) entry(n tree.Node, call *Call) (keep bool, err *fhir.Error) {
 			return false, err
 		}
 	}
-	if a.Entries != nil && n == d.Root() { // one of a batch-response, whose place says what it answers
+	if a.Entries != nil && n == d.Root() || call.stored() { // the place of one of a batch-response says what it answers
 		return true, nil
 	}
 	e := &a.work.entry
@@ -210,7 +221,7 @@ func (a *Answer) bundle(n tree.Node, call *Call) *fhir.Error {
 		return nil
 	}
 	for _, r := range a.rules {
-		if r.dropTotal && a.applies(r, call, "Bundle", n) {
+		if r.dropTotal && !call.stored() && a.applies(r, call, "Bundle", n) {
 			before := a.before(n)
 			d.Remove(d.Get(n, "total"))
 			a.after(r, before, d.Raw)

@@ -1,6 +1,8 @@
 package transforms
 
 import (
+	"net/http"
+
 	"fhirgate/fhir"
 	"fhirgate/transforms/resource"
 	"fhirgate/transforms/tree"
@@ -14,7 +16,14 @@ import (
 //
 // body must be a JSON object. It comes back itself when no rule changed it.
 func (v *Vendor) Body(call Call, env resource.Call, body []byte) (changed []byte, applied []string, err error) {
-	if v == nil || !v.mayChangeBody(&call) {
+	if v == nil {
+		return body, nil, nil
+	}
+	if call.Raw && resource.Marked(body) {
+		return nil, nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueBusinessRule,
+			"the body holds marks of the gateway, so it was read without X-Fhirgate-Raw: true: send it without that header, or read the resource with it")
+	}
+	if !v.mayChangeBody(&call) {
 		return body, nil, nil
 	}
 	var d tree.Doc

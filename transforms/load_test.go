@@ -131,6 +131,7 @@ func TestEachMistakeOfARuleForAnswersIsNamedWithItsPlace(t *testing.T) {
 		"unless":               {"when: {type: Patient}", "unless: {}", "9:13: response.0.unless: holds no condition: the rule would never apply"},
 		"reversible sometimes": {"type: Patient", "interaction: read", "7:5: response.0: a reversible rule must hold for every call on its types"},
 		"reversible by chance": {"type: Patient", "where: {gender: M}", "7:5: response.0: a reversible rule must not change gender, which its own condition looks at"},
+		"reversible by a mark": {"type: Patient", "where: {_gender.extension.url: x}", "7:5: response.0: a reversible rule must not change gender, which its own condition looks at"},
 		"for requests":         {mapGender, "require: [gender]", "11:18: response.0.do.0.require: has a place in requests only"},
 		"of requests":          {mapGender, "param.drop: [gender]", `11:9: response.0.do.0: unknown key "param.drop"; allowed are absent.drop, attachment.inline`},
 		"error without status": {mapGender, "status.set: 404", "11:21: response.0.do.0.status.set: needs a status in when: it changes what an error means"},

@@ -18,15 +18,19 @@ import (
 func (v *Vendor) Lossy(call Call) error {
 	var names []string
 	for r := range v.onResources(&call) {
-		if r.effect == resource.Lossy {
+		if r.effect == resource.Lossy || call.Type == bundle {
 			names = append(names, strconv.Quote(r.name))
 		}
 	}
 	if names == nil {
 		return nil
 	}
+	how := "leave out or reorder"
+	if call.Type == bundle {
+		how = "change in what the Bundle holds"
+	}
 	return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueBusinessRule,
-		"an update would destroy what these rules of vendor "+v.Name+" leave out or reorder on the way to you: "+strings.Join(names, ", ")+
+		"an update would destroy what these rules of vendor "+v.Name+" "+how+" on the way to you: "+strings.Join(names, ", ")+
 			". Read the resource with X-Fhirgate-Raw: true, change that, and send it with the same header")
 }
 
@@ -45,19 +49,35 @@ func (v *Vendor) onResources(call *Call) func(yield func(*answerRule) bool) {
 	}
 }
 
+// bundle is the type of resources that hold others, which rules change on the
+// way to the caller. Nothing takes that back: such a body passes as it is.
+const bundle = "Bundle"
+
 // translates reports whether the rule may change resources of the call's type
 // for its hospital.
 func (r *answerRule) translates(call *Call) bool {
+	if call.Type == bundle {
+		return r.effect != 0 && r.when.reaches(call.Hospital)
+	}
 	if r.effect == 0 || !r.when.wants(call.Type) || !r.when.reaches(call.Hospital) {
 		return false
 	}
-	never := r.unless != nil && r.unless.certain() && len(r.unless.hospitals) > 0 && r.unless.calls(call)
-	return !never
+	return r.unless == nil || !r.unless.exempts(call)
+}
+
+// exempts reports whether the condition holds for every resource of the call's
+// type at its hospital, in whatever call the caller has read it.
+func (a *answerCondition) exempts(call *Call) bool {
+	return a.wants(call.Type) && a.reaches(call.Hospital) && a.body == "" &&
+		len(a.where)+len(a.interactions)+len(a.params)+len(a.headers)+len(a.statuses) == 0
 }
 
 // undoBody takes back what the rules for answers changed in a resource that the
 // caller sends, the last one first.
 func (v *Vendor) undoBody(call *Call, r *resource.Resource) (applied []string, err *fhir.Error) {
+	if !v.undoes(call) {
+		return nil, nil
+	}
 	for _, rule := range slices.Backward(slices.Collect(v.onResources(call))) {
 		if rule.effect != resource.Reversible || !hold(rule.when.where, r.Doc, r.Node) ||
 			rule.unless != nil && rule.unless.wants(call.Type) && rule.unless.reaches(call.Hospital) && hold(rule.unless.where, r.Doc, r.Node) {
@@ -75,7 +95,19 @@ func (v *Vendor) undoBody(call *Call, r *resource.Resource) (applied []string, e
 			applied = append(applied, rule.name)
 		}
 	}
+	v.dropMarks(call, r)
 	return applied, nil
+}
+
+// dropMarks leaves no mark of a reversible rule in a body for the hospital.
+func (v *Vendor) dropMarks(call *Call, r *resource.Resource) {
+	for rule := range v.onResources(call) {
+		for _, o := range rule.resources {
+			if marker, ok := o.(resource.Marker); ok && rule.effect == resource.Reversible {
+				marker.DropMarks(r)
+			}
+		}
+	}
 }
 
 // Condition returns a raw query of search parameters that is not the call's own,
@@ -109,7 +141,7 @@ func (v *Vendor) Translates(call Call) bool {
 
 // undoes reports whether a rule for resources of the call's type has an inverse.
 func (v *Vendor) undoes(call *Call) bool {
-	if v == nil || call.Raw {
+	if v == nil || call.Raw || call.Type == bundle {
 		return false
 	}
 	for _, r := range v.answers {
@@ -123,7 +155,7 @@ func (v *Vendor) undoes(call *Call) bool {
 // undoParams takes the words of the rules back in the values of search
 // parameters, which may be lists joined by commas.
 func (v *Vendor) undoParams(call *Call, env *resource.Call, ps params) (changed bool) {
-	for rule := range v.onResources(call) {
+	for _, rule := range slices.Backward(slices.Collect(v.onResources(call))) {
 		if rule.effect != resource.Reversible {
 			continue
 		}
@@ -177,6 +209,9 @@ func (v *Vendor) Patch(call Call, env *resource.Call, patch []byte) ([]byte, []s
 	if len(rules) == 0 {
 		return patch, nil, nil
 	}
+	if call.Type == bundle {
+		return nil, nil, v.Lossy(call)
+	}
 	var (
 		d       tree.Doc
 		applied []string
@@ -202,22 +237,24 @@ func (v *Vendor) Patch(call Call, env *resource.Call, patch []byte) ([]byte, []s
 	return d.AppendTo(nil), applied, nil
 }
 
+// undoPatch takes what one operation of a rule did back in one operation of a
+// patch. Whether a condition on the resource holds, a patch does not tell.
 func (*Vendor) undoPatch(rule *answerRule, o resource.Operation, op *resource.Resource) (bool, *fhir.Error) {
-	if rule.effect == resource.Reversible {
+	conditional := len(rule.when.where) > 0 || rule.unless != nil && len(rule.unless.where) > 0
+	if rule.effect == resource.Reversible && !conditional {
 		return o.(resource.Inverse).UndoPatch(op)
 	}
 	for _, name := range []string{"path", "from"} {
 		member := op.Doc.Get(op.Node, name)
-		pointer, ok := tree.ParsePointer(op.Doc.Text(member))
-		if member == tree.None || !ok {
+		if member == tree.None {
 			continue
 		}
-		for _, path := range o.Paths() {
-			if met, _ := path.Meet(pointer); met != tree.Apart {
-				return false, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueBusinessRule,
-					"the patch meets an element that a rule leaves out or reorders on the way to you: read the resource with X-Fhirgate-Raw: true and send the patch with the same header").At(name)
-			}
+		pointer, ok := tree.ParsePointer(op.Doc.Text(member))
+		if ok && !slices.ContainsFunc(o.Paths(), func(p tree.Path) bool { return p.MayShift(pointer) }) {
+			continue
 		}
+		return false, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueBusinessRule,
+			"the patch meets an element that a rule changes on the way to you, in a way that a patch cannot be taken back: read the resource with X-Fhirgate-Raw: true and send the patch with the same header").At(name)
 	}
 	return false, nil
 }

@@ -191,12 +191,18 @@ func (o *codeMap) undo(r *Resource, p tree.Path) (changed bool, err *fhir.Error)
 		return changed, err
 	}
 	p.EachObject(r.Doc, r.Node, func(coding tree.Node) bool {
-		if r.Doc.Is(r.Doc.Get(coding, "system"), o.To.System) {
-			return visit(r.Doc.Get(coding, "code"))
-		}
-		return true
+		return !r.Doc.Is(r.Doc.Get(coding, "system"), o.To.System) || visit(r.Doc.Get(coding, "code"))
 	})
 	return changed, err
+}
+
+// DropMarks implements Marker.
+func (o *codeMap) DropMarks(r *Resource) (changed bool) {
+	if o.From != nil {
+		return r.dropMarks(o.Path.Path, "code")
+	}
+	parent, name, ok := o.Path.Split()
+	return ok && r.dropMarks(parent, name)
 }
 
 // undoCode changes a code of ours back, and the system beside it if it is that

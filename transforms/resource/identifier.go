@@ -126,6 +126,9 @@ func (o *identifierSystem) undo(r *Resource, p tree.Path) (changed bool, err *fh
 	return changed, err
 }
 
+// DropMarks implements Marker.
+func (o *identifierSystem) DropMarks(r *Resource) bool { return r.dropMarks(o.Path.Path, "system") }
+
 // UndoParam implements Inverse. The hospital does not know the system, so the
 // value alone is looked for, or under the system that it wants in searches.
 func (o *identifierSystem) UndoParam(call *Call, name, value string) (changed string, ok bool) {

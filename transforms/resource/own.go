@@ -1,6 +1,8 @@
 package resource
 
 import (
+	"bytes"
+
 	"fhirgate/fhir"
 	"fhirgate/transforms/tree"
 )
@@ -15,6 +17,12 @@ import (
 // A mark that names another value than the primitive has is out of date: the
 // caller changed the value.
 const ownExtension = "urn:fhirgate:own"
+
+// Marked reports whether a body carries a mark or a tag of ours as a string of
+// its own.
+func Marked(body []byte) bool {
+	return bytes.Contains(body, []byte(`"`+ownExtension+`"`)) || bytes.Contains(body, []byte(`"`+tagSystem+`"`))
+}
 
 // markOwn marks the member n of an object. It refuses what it cannot mark.
 func (r *Resource) markOwn(n tree.Node) *fhir.Error {
@@ -52,7 +60,10 @@ func (r *Resource) refuseOwn(n tree.Node) *fhir.Error {
 
 // ownMark returns the mark of the member n.
 func (r *Resource) ownMark(n tree.Node) tree.Node {
-	list := r.Doc.Get(r.Doc.Beside(n), "extension")
+	return r.findMark(r.Doc.Get(r.Doc.Beside(n), "extension"))
+}
+
+func (r *Resource) findMark(list tree.Node) tree.Node {
 	if r.Doc.Kind(list) != tree.Array {
 		return tree.None
 	}
@@ -71,6 +82,18 @@ func (r *Resource) refuseMarked(n tree.Node) *fhir.Error {
 		return nil
 	}
 	return r.refuse(n, fhir.IssueProcessing, "carries the extension "+ownExtension+", which belongs to the gateway")
+}
+
+// dropMarks takes the marks beside the members of that name away in every object
+// that p leads to.
+func (r *Resource) dropMarks(p tree.Path, name string) (changed bool) {
+	p.EachObject(r.Doc, r.Node, func(n tree.Node) bool {
+		mark := r.findMark(r.Doc.Get(r.Doc.Get(n, "_"+name), "extension"))
+		r.Doc.Remove(mark)
+		changed = changed || mark != tree.None
+		return true
+	})
+	return changed
 }
 
 // unmarkOwn takes the mark of the member n away and reports whether it held:

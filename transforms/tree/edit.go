@@ -72,12 +72,14 @@ func (d *Doc) Append(n Node, raw []byte) Node {
 //
 // An element of an array of primitives takes the one beside it along, which
 // holds its id and extensions in the array of the same name with an underscore.
+// Beside objects nothing stands: to look for it would take time in the square of
+// a list that a caller can make as long as it likes.
 func (d *Doc) Remove(n Node) {
 	if n == None || n == d.Root() || d.nodes[n].gone {
 		return
 	}
 	parent := d.nodes[n].parent
-	if twin := d.twin(parent); twin != None {
+	if twin := d.twin(parent); twin != None && (d.nodes[n].kind != Object || d.Aside(parent)) {
 		if beside := d.At(twin, d.Index(n)); beside != None {
 			d.remove(beside)
 		}

@@ -13,12 +13,16 @@ var (
 	escape   = strings.NewReplacer("~", "~0", "/", "~1")
 )
 
-// ParsePointer reads a pointer. ok is false for what is none.
+// maxTokens bounds the reference tokens of a pointer: no resource goes as deep.
+const maxTokens = 200
+
+// ParsePointer reads a pointer. ok is false for what is none, or leads deeper
+// than 200 levels.
 func ParsePointer(text string) (p Pointer, ok bool) {
 	if text == "" {
 		return Pointer{}, true
 	}
-	if text[0] != '/' {
+	if text[0] != '/' || strings.Count(text, "/") > maxTokens {
 		return nil, false
 	}
 	p = strings.Split(text[1:], "/")
@@ -89,6 +93,26 @@ func (p Path) Meet(pointer Pointer) (r Relation, rest Path) {
 		return Equal, Path{}
 	}
 	return Above, Path{text: p.text, steps: steps}
+}
+
+// MayShift reports whether pointer may name something else once what the path
+// leads to is gone: it meets the path, or what stands beside a primitive of it,
+// or goes through an element of an array that the path goes through too, which
+// would go along if nothing else was in it.
+func (p Path) MayShift(pointer Pointer) bool {
+	plain := make(Pointer, len(pointer))
+	for i, token := range pointer {
+		plain[i] = strings.TrimPrefix(token, "_")
+	}
+	for n := range len(plain) + 1 {
+		if n < len(plain) && (n == 0 || !isElement(plain[n-1])) {
+			continue
+		}
+		if relation, _ := p.Meet(plain[:n]); relation != Apart {
+			return true
+		}
+	}
+	return false
 }
 
 // Lead returns the part of pointer that leads to an object of p, or to an

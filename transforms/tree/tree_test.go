@@ -41,6 +41,7 @@ func TestEditsKeepEveryOtherByte(t *testing.T) {
 		{"another name", `{"a" : 1}`, func(d *Doc) { d.Rename(d.Get(d.Root(), "a"), "b") }, `{"b" : 1}`},
 		{"below what was made", `{"a":1}`, func(d *Doc) { d.Put(d.Put(d.Root(), "b", []byte(`{"c": [1]}`)), "d", []byte("2")) }, `{"a":1,"b":{"c": [1],"d":2}}`},
 		{"an element and its extension", `{"given":["A","B"],"_given":[null,{"id":"x"}]}`, func(d *Doc) { d.Remove(d.At(d.Get(d.Root(), "given"), 1)) }, `{"given":["A"],"_given":[null]}`},
+		{"an object, beside which nothing stands", `{"coding":[{"code":"A"},{"code":"B"}],"_coding":[null,{"id":"x"}]}`, func(d *Doc) { d.Remove(d.At(d.Get(d.Root(), "coding"), 1)) }, `{"coding":[{"code":"A"}],"_coding":[null,{"id":"x"}]}`},
 		{"everything", `{"a":[{"b":1}]}`, func(d *Doc) { d.Remove(d.Get(d.At(d.Get(d.Root(), "a"), 0), "b")) }, `{}`},
 		{"the whole", ` {"a":1} `, func(d *Doc) { d.SetRaw(d.Root(), []byte("[1]")) }, ` [1] `},
 		{"nothing that is there", `{"a":1}`, func(d *Doc) {
