@@ -13,7 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"fhirgate/internal/linediff"
+	"github.com/aymanbagabas/go-udiff"
+
 	"fhirgate/transforms"
 	"fhirgate/transforms/resource"
 )
@@ -39,7 +40,7 @@ func (t *transform) explainAnswer(in io.Reader, trial *transforms.Trial) error {
 			effect = " (" + r.Effect + ")"
 		}
 		fmt.Fprintf(t.out, "%s%s: %d changed\n%s\n", r.Name, effect, r.Changed,
-			linediff.Unified("before", "after", pretty(string(r.Before)), pretty(string(r.After))))
+			udiff.Unified("before", "after", pretty(string(r.Before)), pretty(string(r.After))))
 	}
 	t.printList("did nothing", idle)
 	return nil
@@ -89,7 +90,7 @@ func (t *transform) takeBack(in io.Reader) error {
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		fmt.Fprintf(t.out, "sent along: %s: %s\n", name, header.Get(name))
 	}
-	fmt.Fprint(t.out, linediff.Unified("before", "after", pretty(string(body)), pretty(string(changed))))
+	fmt.Fprint(t.out, udiff.Unified("before", "after", pretty(string(body)), pretty(string(changed))))
 	return nil
 }
 

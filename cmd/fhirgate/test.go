@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
 	"fhirgate/gateway/engine"
-	"fhirgate/internal/linediff"
 	"fhirgate/internal/strict"
 	"fhirgate/transforms"
 )
@@ -128,7 +128,7 @@ func (o *testOptions) print(out io.Writer, results []transforms.Result) error {
 		for _, m := range result.Mismatches {
 			text := m.String()
 			if o.diff {
-				text = linediff.Unified("want"+m.What, "got"+m.What, pretty(m.Want), pretty(m.Got))
+				text = udiff.Unified("want"+m.What, "got"+m.What, pretty(m.Want), pretty(m.Got))
 			}
 			if o.update {
 				text = strings.TrimSuffix(text, "\n") + "\n(--update cannot change this: it stands in the test itself)"
