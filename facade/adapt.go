@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"fhirgate/fhir"
@@ -123,6 +124,10 @@ var (
 	userAgent  = []string{"fhirgate"}
 )
 
+// maxParams bounds the parameters of a call: a form may be as long as a body, and
+// each rule looks at every one.
+const maxParams = 10_000
+
 // adaptQuery turns gateway references in parameter values into the hospital's
 // and drops _format, which the gateway answers for. Everything else keeps its
 // bytes and its order.
@@ -132,6 +137,9 @@ func (c *call) adaptQuery(raw string) (string, error) {
 	}
 	if strings.Contains(raw, ";") {
 		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the query holds a ';': escape it as %3B")
+	}
+	if strings.Count(raw, "&") >= maxParams {
+		return "", fhir.NewError(http.StatusRequestEntityTooLarge, fhir.IssueTooLong, "the call has more than "+strconv.Itoa(maxParams)+" parameters")
 	}
 	changed := false
 	pairs := strings.Split(raw, "&")

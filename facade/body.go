@@ -228,25 +228,39 @@ func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
 	if !operations.IsArray() {
 		return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "a JSON Patch must be an array of operations")
 	}
+	if operations.Get("#").Int() > maxEntries {
+		return nil, fhir.NewError(http.StatusRequestEntityTooLarge, fhir.IssueTooLong, "the JSON Patch has more than "+strconv.Itoa(maxEntries)+" operations")
+	}
+	changed := false
+	sent := make([]string, 0, 8)
 	for i, op := range operations.Array() {
-		value, path := op.Get("value"), op.Get("path").Str
-		if value.Type != gjson.String || !isLocatorPath(path) {
-			continue
-		}
-		place := strconv.Itoa(i) + ".value"
-		mapped, err := f.requestLocator(c, value.Str)
+		raw, err := f.adaptOperation(c, op)
 		if err != nil {
 			return nil, asError(err).At("[" + strconv.Itoa(i) + "].value")
 		}
-		if mapped != value.Str {
-			if adapted, err = sjson.SetBytes(adapted, place, mapped); err != nil {
-				return nil, err
-			}
-		}
+		changed = changed || raw != op.Raw
+		sent = append(sent, raw)
 	}
-	env := c.rulesEnv(c.out.Header.Set)
+	if changed {
+		adapted = []byte("[" + strings.Join(sent, ",") + "]")
+	}
+	env := f.rulesEnv(c, c.out.Header.Set)
 	adapted, _, err = c.hospital.Vendor.Patch(c.rulesCall(), &env, adapted)
 	return adapted, err
+}
+
+// adaptOperation returns an operation of a JSON Patch with its value mapped, if
+// that is a locator.
+func (f *Facade) adaptOperation(c *call, op gjson.Result) (string, error) {
+	value := op.Get("value")
+	if value.Type != gjson.String || !isLocatorPath(op.Get("path").Str) {
+		return op.Raw, nil
+	}
+	mapped, err := f.requestLocator(c, value.Str)
+	if err != nil || mapped == value.Str {
+		return op.Raw, err
+	}
+	return sjson.Set(op.Raw, "value", mapped)
 }
 
 // isLocatorPath reports whether a JSON Patch path leads to a reference, to a

@@ -97,24 +97,26 @@ type call struct {
 	snapshot *Snapshot
 	sealer   *Sealer
 
-	hospital   *Hospital             // nil until identify, or unknown
-	req        fhir.Request          // what is asked for
-	sealed     *sealedLink           // the opened link, when the path is one
-	consumer   *Consumer             // nil until authenticate
-	batch      *batch                // entries of a batch or transaction
-	held       int64                 // bytes of f.bodies to give back
-	query      string                // the parameters, of URL and form, as the vendor's rules got them
-	ruled      transforms.Outgoing   // what the vendor's rules made of a call that is no batch
-	rest       *transforms.Rest      // what a split search asks for after its last page; nil = nothing
-	alternate  *transforms.Alternate // the call of the vendor's own API in place of a search; nil = none
-	out        *http.Request         // the request to the hospital
-	answer     *http.Response        // its answer
-	waited     time.Duration         // time spent waiting for the hospital
-	upstreamID string                // the hospital's own id of the request
-	rules      *transforms.Answer    // what the vendor's rules do to the answer; nil = nothing
-	raw        bool                  // the caller speaks the hospital's own dialect
-	lines      bool                  // the answer is NDJSON
-	err        error                 // what ended the call, for the record
+	hospital    *Hospital             // nil until identify, or unknown
+	req         fhir.Request          // what is asked for
+	sealed      *sealedLink           // the opened link, when the path is one
+	consumer    *Consumer             // nil until authenticate
+	batch       *batch                // entries of a batch or transaction
+	held        int64                 // bytes of f.bodies to give back
+	attachments map[string]bool       // what sealed links of attachments in the body stand for
+	query       string                // the parameters, of URL and form, as the vendor's rules got them
+	ruled       transforms.Outgoing   // what the vendor's rules made of a call that is no batch
+	rest        *transforms.Rest      // what a split search asks for after its last page; nil = nothing
+	alternate   *transforms.Alternate // the call of the vendor's own API in place of a search; nil = none
+	out         *http.Request         // the request to the hospital
+	answer      *http.Response        // its answer
+	waited      time.Duration         // time spent waiting for the hospital
+	upstreamID  string                // the hospital's own id of the request
+	rules       *transforms.Answer    // what the vendor's rules do to the answer; nil = nothing
+	fetched     int64                 // bytes of attachments that were fetched for the body
+	raw         bool                  // the caller speaks the hospital's own dialect
+	lines       bool                  // the answer is NDJSON
+	err         error                 // what ended the call, for the record
 }
 
 // ServeHTTP takes one call through all stages. Errors of every stage end here

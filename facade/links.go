@@ -31,11 +31,13 @@ func (f *Facade) answerLinks(c *call) *links.Map {
 // for; any other is sealed with what this call asked for.
 func (f *Facade) pageLink(c *call, relation, locator string) (string, error) {
 	absolute := c.hospital.absolute(locator)
-	if c.inParts() && relation == "self" {
-		return c.hospital.public + selfOf(c), nil
-	}
-	if rest, ok := c.hospital.under(absolute); ok && tellsItself(rest) && !c.inParts() {
+	rest, ok := c.hospital.under(absolute)
+	whole := ok && tellsItself(rest) && !c.inParts() && !c.hospital.retranslates(rest)
+	switch {
+	case whole:
 		return join(c.hospital.public, rest), nil
+	case relation == "self" && (c.inParts() || ok && tellsItself(rest)):
+		return c.hospital.public + selfOf(c), nil
 	}
 	target, err := url.Parse(absolute)
 	if err != nil || !c.hospital.mayReach(target) {
@@ -67,6 +69,14 @@ func tellsItself(rest string) bool {
 	path, query, _ := strings.Cut(rest, "?")
 	req, err := fhir.Parse(http.MethodGet, path, nil, query)
 	return err == nil && req.Type != ""
+}
+
+// retranslates reports whether rules would take the words of a link below the
+// base for the caller's, though they are the hospital's already.
+func (h *Hospital) retranslates(rest string) bool {
+	path, query, _ := strings.Cut(rest, "?")
+	req, err := fhir.Parse(http.MethodGet, path, nil, query)
+	return err == nil && h.Vendor.Condition(h.rulesCall(req, nil), query) != query
 }
 
 // otherLink maps an absolute locator that no base of the hospital maps: one
@@ -137,6 +147,12 @@ func (f *Facade) unseal(c *call, token string) (string, error) {
 	link, err := f.sealer.Load().Open(token)
 	if err != nil || link.Hospital != c.hospital.Route.ID || link.Consumer != c.consumer.KeyID {
 		return "", fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "the body holds a sealed link that is not the caller's or is too old")
+	}
+	if link.Interaction == fhir.Read && link.Type == "Binary" {
+		if c.attachments == nil {
+			c.attachments = make(map[string]bool)
+		}
+		c.attachments[link.URL] = true
 	}
 	return link.URL, nil
 }

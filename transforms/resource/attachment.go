@@ -2,6 +2,8 @@ package resource
 
 import (
 	"encoding/base64"
+	"errors"
+	"net/http"
 
 	"fhirgate/fhir"
 	"fhirgate/internal/strict"
@@ -44,7 +46,10 @@ func (r *Resource) fetchInto(attachment, url tree.Node) *fhir.Error {
 		return r.refuse(url, fhir.IssueNotSupported, "cannot be fetched here: the attachment needs its data")
 	}
 	mediaType, content, err := r.Call.Fetch(r.Call.Context, r.Doc.Text(url))
+	var later *fhir.Error
 	switch {
+	case errors.As(err, &later) && (later.Status == http.StatusTooManyRequests || later.Status >= http.StatusInternalServerError):
+		return later
 	case err != nil:
 		return r.refuse(url, fhir.IssueNotFound, "cannot be fetched from the hospital: the attachment needs its data").Because(err)
 	case len(content) > MaxInline:

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	testify "github.com/stretchr/testify/require"
+
+	"fhirgate/fhir"
 )
 
 func TestAttachmentInline(t *testing.T) {
@@ -103,5 +105,19 @@ func TestIfMatchFromVersion(t *testing.T) {
 			testify.Equal(t, c.want != "", changed)
 			testify.Equal(t, c.in, r.text())
 		})
+	}
+}
+
+// TestAnAttachmentForWhichItIsTooEarly has the fetch fail for reasons that say
+// nothing of the body.
+func TestAnAttachmentForWhichItIsTooEarly(t *testing.T) {
+	for status, want := range map[int]int{429: 429, 503: 503, 403: 422, 404: 422} {
+		call := newCall(false)
+		call.Fetch = func(context.Context, string) (string, []byte, error) {
+			return "", nil, fhir.NewError(status, fhir.IssueThrottled, "x")
+		}
+		_, err := operation(t, `attachment.inline: {path: content}`).Apply(newResource(`{"content":{"url":"Binary/9"}}`, call))
+		testify.NotNil(t, err)
+		testify.Equal(t, want, err.Status)
 	}
 }
