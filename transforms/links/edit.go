@@ -104,6 +104,9 @@ func (s *machine) rewind(buf []byte) error {
 	s.stack[m.depth].index = m.index
 	s.out, s.last, s.edits = s.out[:m.out], m.last, m.edits
 	s.held.active = false
+	if s.frozen > m.depth { // it is read again, and found to be signed again
+		s.frozen = 0
+	}
 	if m.depth == 0 {
 		e.reset() // the whole text is read again
 	} else if e.member.active {

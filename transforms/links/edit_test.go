@@ -215,3 +215,36 @@ func TestNextLink(t *testing.T) {
 		require.Equal(t, ok, err == nil, "a link is added to Bundles only: %v", err)
 	}
 }
+
+// TestASignedBundleInAnEntryThatIsCut has a text end within an entry that was
+// found to hold a signed Bundle: it is read again, and what follows is edited.
+func TestASignedBundleInAnEntryThatIsCut(t *testing.T) {
+	m := toGateway()
+	m.Edit = edited()
+	signed := `{"resource":{"entry":[],"signature":{},"resourceType":"Bundle","long":"` + strings.Repeat("x", 100) + `"}}`
+	patient := `{"fullUrl":"` + hospital + `/Patient/1","resource":{"resourceType":"Patient"}}`
+	text := `{"resourceType":"Bundle","entry":[` + signed + `,` + patient + `]}`
+	want, err := whole.apply(m, text, 0)
+	require.NoError(t, err)
+	require.Contains(t, want, gateway+`/Patient/1","resource":{"resourceType":"Patient","entry":1}`)
+	for piece := 1; piece < len(text); piece++ {
+		got, err := byPieces.apply(m, text, piece)
+		require.NoError(t, err)
+		require.Equal(t, want, got, "in pieces of %d", piece)
+	}
+}
+
+// TestLinesKnowNothingOfOneAnother has a line end with a member whose name, if
+// the next line hung on it, would make a canonical URL an attachment's.
+func TestLinesKnowNothingOfOneAnother(t *testing.T) {
+	m := toGateway()
+	m.Lines = true
+	for _, name := range []string{"image", "request", "output", "link", "entry"} {
+		text := `{"resourceType":"Basic","` + name + `":"x"}` + "\n" + `{"resourceType":"Questionnaire","url":"` + hospital + `/Questionnaire/1"}` + "\n"
+		for piece := 1; piece <= len(text); piece++ {
+			got, err := byPieces.apply(m, text, piece)
+			require.NoError(t, err)
+			require.Equal(t, text, got, name)
+		}
+	}
+}

@@ -191,7 +191,7 @@ func (s *machine) run(buf []byte) error {
 
 		default: // atEnd
 			if s.m.Lines {
-				mode = atRoot
+				mode, k = atRoot, keyOther // the root hangs on no member of the line before
 				s.rootType.size = 0
 				s.edit.reset()
 				continue
