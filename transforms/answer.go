@@ -1,6 +1,8 @@
 package transforms
 
 import (
+	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -25,6 +27,8 @@ type Answer struct {
 	call   Call
 	base   string // the gateway's address of the hospital
 	env    resource.Call
+	params params        // of the call, if a rule asks for them; an entry's are not known
+	status int           // of the answer, or of the entry that is at hand
 	rules  []*answerRule // those that may apply
 	work   *workspace
 	typ    string // of the last resource
@@ -75,7 +79,7 @@ func (v *Vendor) Answer(call Call, query string, status int, base string, now ti
 	if call.Zone == nil {
 		call.Zone = time.UTC
 	}
-	a := &Answer{vendor: v, call: call, base: base, rules: w.rules, work: w}
+	a := &Answer{vendor: v, call: call, base: base, params: ps, status: status, rules: w.rules, work: w}
 	a.env = resource.Call{Answer: true, Vars: call.Vars, Zone: call.Zone, Now: now}
 	return a
 }
@@ -163,6 +167,9 @@ func (a *Answer) edit(text []byte, entry int) ([]byte, error) {
 func (a *Answer) entry(n tree.Node, call *Call) (keep bool, err *fhir.Error) {
 	d := &a.work.doc
 	res := d.Get(n, "resource")
+	if a.Entries != nil && n == d.Root() {
+		a.status = leadingStatus(d.Text(d.Get(d.Get(n, "response"), "status")))
+	}
 	if d.Kind(res) == tree.Object {
 		if err := a.resource(res, call); err != nil {
 			return false, err
@@ -244,11 +251,23 @@ func (a *Answer) bundle(n tree.Node, call *Call) *fhir.Error {
 // applies reports whether a rule is for the resource n of the given type.
 func (a *Answer) applies(r *answerRule, call *Call, typ string, n tree.Node) bool {
 	d := &a.work.doc
-	if !r.when.wants(typ) || call != &a.call && !r.when.calls(call) || !hold(r.when.where, d, n) {
+	if !r.when.wants(typ) || call != &a.call && !(r.when.calls(call) && r.when.means(a.status)) || !hold(r.when.where, d, n) {
 		return false
 	}
 	u := r.unless
-	return u == nil || !(u.wants(typ) && u.calls(call) && hold(u.where, d, n))
+	return u == nil || !(u.wants(typ) && u.holds(call, a.params, a.status) && hold(u.where, d, n))
+}
+
+// leadingStatus returns the status that an entry's begins with, as "404 Not
+// Found" does (https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response.status);
+// 200 if it says none.
+func leadingStatus(text string) int {
+	if len(text) >= 3 {
+		if status, err := strconv.Atoi(text[:3]); err == nil && status >= 100 {
+			return status
+		}
+	}
+	return http.StatusOK
 }
 
 // typeOf returns the type of the resource n.

@@ -192,13 +192,16 @@ func (c *compiler) reversible(r *answerRule, place string) {
 // holds reports whether the condition holds for an answer with the given
 // status, all but what it says of a resource.
 func (a *answerCondition) holds(call *Call, ps params, status int) bool {
-	if len(a.statuses) > 0 {
-		word := strconv.Itoa(status)
-		if !slices.Contains(a.statuses, word) && !slices.Contains(a.statuses, word[:1]+"xx") {
-			return false
-		}
+	return a.means(status) && a.calls(call) && (len(a.params) == 0 || a.asked(ps))
+}
+
+// means reports whether the condition is for a status.
+func (a *answerCondition) means(status int) bool {
+	if len(a.statuses) == 0 {
+		return true
 	}
-	return a.calls(call) && (len(a.params) == 0 || a.asked(ps))
+	word := strconv.Itoa(status)
+	return slices.Contains(a.statuses, word) || slices.Contains(a.statuses, word[:1]+"xx")
 }
 
 // calls is condition.concerns without the type, which in an answer is the

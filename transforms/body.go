@@ -1,7 +1,9 @@
 package transforms
 
 import (
+	"bytes"
 	"net/http"
+	"strconv"
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/resource"
@@ -25,6 +27,9 @@ func (v *Vendor) Body(call Call, env resource.Call, body []byte) (changed []byte
 	}
 	if !v.mayChangeBody(&call) {
 		return body, nil, nil
+	}
+	if err := readable(body); err != nil {
+		return nil, nil, err
 	}
 	var d tree.Doc
 	d.Reset(body)
@@ -51,6 +56,19 @@ func (v *Vendor) Body(call Call, env resource.Call, body []byte) (changed []byte
 		return body, applied, nil
 	}
 	return d.AppendTo(nil), applied, nil
+}
+
+// maxParts bounds the values of a body that rules look at: the tree takes much
+// more memory for each than its text does.
+const maxParts = 1 << 20
+
+// readable refuses a body of too many parts. Commas and brackets within strings
+// count as well, which base64 has none of.
+func readable(body []byte) error {
+	if bytes.Count(body, []byte(","))+bytes.Count(body, []byte("["))+bytes.Count(body, []byte("{")) <= maxParts {
+		return nil
+	}
+	return fhir.NewError(http.StatusRequestEntityTooLarge, fhir.IssueTooLong, "the body has more parts than rules of the hospital's vendor can look at: "+strconv.Itoa(maxParts))
 }
 
 // mayChangeBody reports whether any rule is for bodies of the call.

@@ -212,6 +212,9 @@ func (v *Vendor) Patch(call Call, env *resource.Call, patch []byte) ([]byte, []s
 	if call.Type == bundle {
 		return nil, nil, v.Lossy(call)
 	}
+	if err := readable(patch); err != nil {
+		return nil, nil, err
+	}
 	var (
 		d       tree.Doc
 		applied []string

@@ -168,3 +168,50 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 	require.Nil(t, v.Answer(Call{Hospital: "harbor", Interaction: fhir.Batch}, "", 400, "", now))
 	require.NotNil(t, v.Answer(Call{Hospital: "other", Interaction: fhir.Batch}, "", 400, "", now))
 }
+
+// TestBodiesOfTooManyParts has a body that is small as text, and would take
+// gigabytes to look at.
+func TestBodiesOfTooManyParts(t *testing.T) {
+	v := genders(t, "{type: Patient}")
+	call := Call{Type: "Patient", Interaction: fhir.Update}
+	body := []byte(`{"resourceType":"Patient","gender":[0` + strings.Repeat(",0", maxParts) + `]}`)
+	_, _, err := v.Body(call, resource.Call{}, body)
+	require.ErrorContains(t, err, "more parts")
+	_, _, err = v.Patch(call, &resource.Call{Zone: time.UTC}, []byte(`[{"op":"add","path":"","value":`+string(body)+`}]`))
+	require.ErrorContains(t, err, "more parts")
+	call.Type = "Basic"
+	out, _, err := v.Body(call, resource.Call{}, body)
+	require.NoError(t, err)
+	require.Len(t, out, len(body))
+}
+
+// TestConditionsOfAnswersHoldAsAWhole has exceptions with a type and more, and
+// entries of a batch with statuses of their own.
+func TestConditionsOfAnswersHoldAsAWhole(t *testing.T) {
+	const patient = `{"resourceType":"Patient","note":"x"}`
+	for _, c := range []struct {
+		name, conditions, query string
+		status                  int
+		drops                   bool
+	}{
+		{"an exception with a parameter", "unless: {type: Patient, param: x}", "x=1", 200, false},
+		{"without it", "unless: {type: Patient, param: x}", "", 200, true},
+		{"an exception with a status", "unless: {type: Patient, status: 4xx}", "", 404, false},
+		{"with another", "unless: {type: Patient, status: 4xx}", "", 200, true},
+	} {
+		v := rulesOf(t, "response:\n  - {name: r, effect: lossy, "+c.conditions+", do: [drop: [note]]}\n")
+		a := v.Answer(Call{Type: "Patient", Interaction: fhir.Read}, c.query, c.status, "", time.Now())
+		out, err := a.Edit().Resource([]byte(patient), -1)
+		require.NoError(t, err)
+		require.Equal(t, c.drops, !strings.Contains(string(out), "note"), c.name)
+	}
+
+	v := rulesOf(t, "response:\n  - {name: r, effect: lossy, when: {status: 4xx}, do: [drop: [note]]}\n")
+	a := v.Answer(Call{Interaction: fhir.Batch}, "", 200, "", time.Now())
+	a.Entries = make([]Call, 1)
+	for status, drops := range map[string]bool{"404 Not Found": true, "409": true, "200 OK": false, "": false, "x": false, "-12": false} {
+		out, err := a.Edit().Resource([]byte(`{"response":{"status":"`+status+`"},"resource":`+patient+`}`), 0)
+		require.NoError(t, err)
+		require.Equal(t, drops, !strings.Contains(string(out), "note"), status)
+	}
+}
