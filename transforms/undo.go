@@ -118,16 +118,16 @@ func (v *Vendor) Condition(call Call, query string) string {
 }
 
 // undoQuery is undoParams for a raw query.
-func (v *Vendor) undoQuery(call *Call, query string) (string, bool) {
+func (v *Vendor) undoQuery(call *Call, query string) (undone string, applied []string) {
 	if query == "" || !v.undoes(call) {
-		return query, false
+		return query, nil
 	}
 	ps := parseParams(query)
 	env := resource.Call{Vars: call.Vars, Zone: call.zone(), Now: time.Now()}
-	if !v.undoParams(call, &env, ps) {
-		return query, false
+	if applied = v.undoParams(call, &env, ps); applied == nil {
+		return query, nil
 	}
-	return ps.String(), true
+	return ps.String(), applied
 }
 
 // Translates reports whether rules change resources of the call's type on their
@@ -153,8 +153,9 @@ func (v *Vendor) undoes(call *Call) bool {
 }
 
 // undoParams takes the words of the rules back in the values of search
-// parameters, which may be lists joined by commas.
-func (v *Vendor) undoParams(call *Call, env *resource.Call, ps params) (changed bool) {
+// parameters, which may be lists joined by commas. applied names the rules that
+// had some.
+func (v *Vendor) undoParams(call *Call, env *resource.Call, ps params) (applied []string) {
 	for _, rule := range slices.Backward(slices.Collect(v.onResources(call))) {
 		if rule.effect != resource.Reversible {
 			continue
@@ -167,12 +168,14 @@ func (v *Vendor) undoParams(call *Call, env *resource.Call, ps params) (changed 
 				}
 				if value, did := undoList(o.(resource.Inverse), env, name, p.value()); did {
 					ps[i] = newParam(p.name, value)
-					changed = true
+					if !slices.Contains(applied, rule.name) {
+						applied = append(applied, rule.name)
+					}
 				}
 			}
 		}
 	}
-	return changed
+	return applied
 }
 
 // undoList changes the items of a list (https://hl7.org/fhir/R4/search.html#combining);
@@ -204,7 +207,8 @@ func splitList(list string) (items []string) {
 // Patch takes a JSON Patch (RFC 6902) that the caller wrote for what the rules
 // had made of a resource to the one that the hospital has. An operation that
 // meets what a lossy rule changes is refused. The error is a *fhir.Error.
-func (v *Vendor) Patch(call Call, env *resource.Call, patch []byte) ([]byte, []string, error) {
+func (v *Vendor) Patch(call Call, env resource.Call, patch []byte) ([]byte, []string, error) {
+	env.Vars, env.Zone = call.Vars, call.zone()
 	rules := slices.Collect(v.onResources(&call))
 	if len(rules) == 0 {
 		return patch, nil, nil
@@ -221,9 +225,12 @@ func (v *Vendor) Patch(call Call, env *resource.Call, patch []byte) ([]byte, []s
 	)
 	d.Reset(patch)
 	for op := d.First(d.Root()); op != tree.None; op = d.Next(op) {
+		if !plainOperation(&d, op) {
+			return nil, nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueStructure, "an operation of the JSON Patch is none of RFC 6902").At("[" + strconv.Itoa(d.Index(op)) + "]")
+		}
 		for _, rule := range slices.Backward(rules) {
 			for _, o := range slices.Backward(rule.resources) {
-				did, err := v.undoPatch(rule, o, &resource.Resource{Doc: &d, Node: op, Call: env})
+				did, err := v.undoPatch(rule, o, &resource.Resource{Doc: &d, Node: op, Call: &env})
 				if err != nil {
 					err.Expression = strings.TrimSuffix("["+strconv.Itoa(d.Index(op))+"]."+err.Expression, ".")
 					return nil, nil, v.named(err, rule.name)
@@ -238,6 +245,21 @@ func (v *Vendor) Patch(call Call, env *resource.Call, patch []byte) ([]byte, []s
 		return patch, applied, nil
 	}
 	return d.AppendTo(nil), applied, nil
+}
+
+// plainOperation reports whether op is written as RFC 6902 writes it: a hospital
+// to which letter case makes no difference would read more in it than the rules.
+func plainOperation(d *tree.Doc, op tree.Node) bool {
+	for member := d.First(op); member != tree.None; member = d.Next(member) {
+		switch name := d.Name(member); strings.ToLower(name) {
+		case "op", "path", "from", "value":
+			if name != strings.ToLower(name) {
+				return false
+			}
+		}
+	}
+	return slices.Contains([]string{"add", "remove", "replace", "move", "copy", "test"}, d.Text(d.Get(op, "op"))) &&
+		d.Kind(d.Get(op, "path")) == tree.String
 }
 
 // undoPatch takes what one operation of a rule did back in one operation of a

@@ -63,7 +63,7 @@ func TestBundlesThatAreKept(t *testing.T) {
 	v := genders(t, "{type: Patient}")
 	call := Call{Type: "Bundle", Interaction: fhir.Update}
 	require.ErrorContains(t, v.Lossy(call), "change in what the Bundle holds")
-	_, _, err := v.Patch(call, &resource.Call{Zone: time.UTC}, []byte(`[{"op":"remove","path":"/entry/0"}]`))
+	_, _, err := v.Patch(call, resource.Call{}, []byte(`[{"op":"remove","path":"/entry/0"}]`))
 	require.Error(t, err)
 	call.Raw = true
 	require.NoError(t, v.Lossy(call))
@@ -118,7 +118,7 @@ func TestPatchesThatAreRefused(t *testing.T) {
 		{"a rule without one", "/gender", genders(t, `{type: Patient}`), true},
 		{"deeper than any resource, beside a rule", "/gender" + strings.Repeat("/0", 200), genders(t, `{type: Patient}`), false},
 	} {
-		out, _, err := c.vendor.Patch(Call{Type: "Patient", Interaction: fhir.Patch}, &resource.Call{Zone: time.UTC}, []byte(`[{"op":"add","path":"`+c.path+`","value":"x"}]`))
+		out, _, err := c.vendor.Patch(Call{Type: "Patient", Interaction: fhir.Patch}, resource.Call{}, []byte(`[{"op":"add","path":"`+c.path+`","value":"x"}]`))
 		require.Equal(t, c.ok, err == nil, "%s: %s", c.name, out)
 	}
 }
@@ -177,7 +177,7 @@ func TestBodiesOfTooManyParts(t *testing.T) {
 	body := []byte(`{"resourceType":"Patient","gender":[0` + strings.Repeat(",0", maxParts) + `]}`)
 	_, _, err := v.Body(call, resource.Call{}, body)
 	require.ErrorContains(t, err, "more parts")
-	_, _, err = v.Patch(call, &resource.Call{Zone: time.UTC}, []byte(`[{"op":"add","path":"","value":`+string(body)+`}]`))
+	_, _, err = v.Patch(call, resource.Call{}, []byte(`[{"op":"add","path":"","value":`+string(body)+`}]`))
 	require.ErrorContains(t, err, "more parts")
 	call.Type = "Basic"
 	out, _, err := v.Body(call, resource.Call{}, body)
@@ -213,5 +213,17 @@ func TestConditionsOfAnswersHoldAsAWhole(t *testing.T) {
 		out, err := a.Edit().Resource([]byte(`{"response":{"status":"`+status+`"},"resource":`+patient+`}`), 0)
 		require.NoError(t, err)
 		require.Equal(t, drops, !strings.Contains(string(out), "note"), status)
+	}
+}
+
+// TestPatchesInOddLetters has operations that only a lenient hospital takes.
+func TestPatchesInOddLetters(t *testing.T) {
+	v := rulesOf(t, "response:\n  - {name: r, effect: lossy, when: {type: Patient}, do: [drop: [photo]]}\n")
+	for _, op := range []string{
+		`{"op":"remove","Path":"/photo"}`, `{"OP":"remove","path":"/a"}`, `{"op":"move","FROM":"/photo","path":"/a"}`,
+		`{"op":"Remove","path":"/a"}`, `{"path":"/a"}`, `{"op":"add"}`, `{"op":"add","path":1}`, `1`,
+	} {
+		_, _, err := v.Patch(Call{Type: "Patient", Interaction: fhir.Patch}, resource.Call{}, []byte("["+op+"]"))
+		require.Error(t, err, op)
 	}
 }
