@@ -117,7 +117,7 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 	}
 	// An entry has no header of its own for the rules to change.
 	asked := c.hospital.rulesCall(req, conditionsOf(entry))
-	asked.Raw = c.raw
+	asked.Raw, asked.Query = c.raw, query
 	ruled, err := c.hospital.Vendor.Apply(asked, query, make(http.Header))
 	if err != nil {
 		return "", err

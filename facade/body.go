@@ -245,7 +245,7 @@ func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
 		adapted = []byte("[" + strings.Join(sent, ",") + "]")
 	}
 	env := f.rulesEnv(c, c.out.Header.Set)
-	adapted, _, err = c.hospital.Vendor.Patch(c.rulesCall(), &env, adapted)
+	adapted, _, err = c.hospital.Vendor.Patch(c.rulesCall(), env, adapted)
 	return adapted, err
 }
 

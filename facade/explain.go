@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"fhirgate/fhir"
 )
 
 // Explain tells in lines for people where a call would go, with which plan and
@@ -51,11 +53,14 @@ func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes boo
 		_, err = c.applyRules(query, requestHeader(c))
 	}
 	for _, rule := range c.ruled.Applied {
-		say("rule", "%s: %s", route.Vendor, rule)
+		say("rule", "%s: %s", strings.TrimPrefix(c.hospital.Vendor.Owner(rule), "vendor "), rule)
 	}
 	var target *url.URL
 	if err == nil {
 		target, err = c.hospital.searchURL(c.req, c.ruled)
+	}
+	if err == nil && c.req.Interaction == fhir.Update {
+		err = c.hospital.Vendor.Lossy(c.rulesCall())
 	}
 	if err != nil {
 		say("refused", "%s", refusalLine(err))

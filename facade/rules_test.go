@@ -3,6 +3,7 @@ package facade
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -342,4 +343,47 @@ response:
 	require.ErrorIs(t, a.err, io.ErrUnexpectedEOF)
 	require.NotContains(t, string(a.body), "secret")
 	require.NotContains(t, b.log.String(), "secret")
+}
+
+// TestWhatARuleMovesIsStillALocator has rules put locators where there were
+// none, at a place that the pass over the answer has no eye for.
+func TestWhatARuleMovesIsStillALocator(t *testing.T) {
+	b := newBench(t, nil)
+	b.harborSpeaks(`version: 1
+vendor: hapi
+response:
+  - name: pictures are photos
+    effect: reversible
+    when: {type: Patient}
+    do: [{move: {from: pictures, to: photo}}]
+`)
+	base := b.facade.Snapshot().Hospitals["harbor"].Route.Upstream.BaseURL
+	resource := `{"resourceType":"Patient","pictures":[{"url":"` + base + `/Binary/1"},{"url":"Binary/2"}],"managingOrganization":{"reference":"` + base + `/Organization/1"}}`
+	for _, body := range []string{resource, `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"` + base + `?page=2"}],"entry":[{"resource":` + resource + `}]}`} {
+		b.harborAnswers(&hospitalSays{body: body})
+		a := b.call("GET", "/fhir/harbor/Patient?name=x", "")
+		require.Equal(t, 200, a.StatusCode)
+		require.NotContains(t, string(a.body), base)
+		require.Contains(t, string(a.body), b.server.URL+"/fhir/harbor/Binary/1")
+	}
+}
+
+// TestParametersOfEntries has conditions look at those of an entry's own search.
+func TestParametersOfEntries(t *testing.T) {
+	b := newBench(t, nil)
+	b.harborSpeaks(`version: 1
+vendor: hapi
+response:
+  - name: who asks for names gets no phones
+    effect: lossy
+    when: {type: Patient, param: name}
+    unless: {param: phone}
+    do: [{drop: [telecom]}]
+`)
+	patients := `{"response":{"status":"200"},"resource":{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Patient","telecom":[{"value":"1"}]}}]}}`
+	b.harborAnswers(&hospitalSays{body: `{"resourceType":"Bundle","type":"batch-response","entry":[` + patients + "," + patients + "," + patients + `]}`})
+	a := b.call("POST", "/fhir/harbor", `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient?name=x"}},{"request":{"method":"GET","url":"Patient?name=x&phone=1"}},{"request":{"method":"GET","url":"Patient?family=x"}}]}`)
+	for i, want := range []bool{false, true, true} {
+		require.Equal(t, want, gjson.GetBytes(a.body, "entry."+strconv.Itoa(i)+".resource.entry.0.resource.telecom").Exists(), i)
+	}
 }

@@ -93,11 +93,7 @@ func (f *Files) rulesOf(route *routes.Route) (*transforms.Vendor, strict.Problem
 	if route.Rules.IsZero() {
 		return vendor, nil
 	}
-	name := route.Vendor
-	if name == "" {
-		name = route.ID
-	}
-	return vendor.Extend(name, route.File, &route.Rules)
+	return vendor.Extend(route.ID, route.File, &route.Rules)
 }
 
 // meet returns the route as its vendor's files want it: with the FHIR base that

@@ -2,6 +2,7 @@ package transforms
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -107,6 +108,7 @@ func (a *Answer) Edit() *links.Edit {
 	for _, r := range a.rules {
 		edit.Entries = edit.Entries || len(r.entries) > 0 && !a.call.stored()
 		edit.DropTotal = edit.DropTotal || r.dropTotal && !a.call.stored()
+		edit.Places = edit.Places || slices.ContainsFunc(r.resources, resource.Places)
 	}
 	return edit
 }
@@ -251,11 +253,20 @@ func (a *Answer) bundle(n tree.Node, call *Call) *fhir.Error {
 // applies reports whether a rule is for the resource n of the given type.
 func (a *Answer) applies(r *answerRule, call *Call, typ string, n tree.Node) bool {
 	d := &a.work.doc
-	if !r.when.wants(typ) || call != &a.call && !(r.when.calls(call) && r.when.means(a.status)) || !hold(r.when.where, d, n) {
+	ps := a.params
+	if call != &a.call {
+		if ps = nil; a.vendor.answersAskParams {
+			ps = parseParams(call.Query)
+		}
+		if !r.when.holds(call, ps, a.status) {
+			return false
+		}
+	}
+	if !r.when.wants(typ) || !hold(r.when.where, d, n) {
 		return false
 	}
 	u := r.unless
-	return u == nil || !(u.wants(typ) && u.holds(call, a.params, a.status) && hold(u.where, d, n))
+	return u == nil || !(u.wants(typ) && u.holds(call, ps, a.status) && hold(u.where, d, n))
 }
 
 // leadingStatus returns the status that an entry's begins with, as "404 Not

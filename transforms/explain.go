@@ -124,8 +124,7 @@ func (v *Vendor) reports(told map[string]*RuleReport) []RuleReport {
 func (v *Vendor) Inward(call Call, env resource.Call, body []byte) (changed []byte, applied []string, err error) {
 	switch call.Interaction {
 	case fhir.Patch, fhir.ConditionalPatch:
-		env.Vars, env.Zone = call.Vars, call.zone()
-		changed, applied, err = v.Patch(call, &env, body)
+		changed, applied, err = v.Patch(call, env, body)
 	case fhir.Update, fhir.ConditionalUpdate:
 		if err = v.Lossy(call); err == nil {
 			changed, applied, err = v.Body(call, env, body)

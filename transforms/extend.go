@@ -15,22 +15,30 @@ type fileRules struct {
 	Response []fileAnswer `yaml:"response"` // behind the vendor's
 }
 
-// Extend returns the vendor with the rules that a hospital file adds: node is the value of the file's key rules. v may be nil, for a hospital
-// without a vendor; then name names the result in errors.
-func (v *Vendor) Extend(name, file string, node *yaml.Node) (*Vendor, strict.Problems) {
+// Extend returns the vendor with the rules that the file of the hospital site
+// adds: node is the value of its key rules. v may be nil, for a hospital without
+// a vendor.
+func (v *Vendor) Extend(site, file string, node *yaml.Node) (*Vendor, strict.Problems) {
 	var f fileRules
 	doc := strict.DecodeNode(file, "rules", node, &f)
-	extended := &Vendor{Name: name, File: file}
+	extended := &Vendor{File: file}
 	if v != nil {
 		*extended = *v
 		extended.rules, extended.answers, extended.vars = slices.Clip(v.rules), slices.Clip(v.answers), slices.Clip(v.vars)
 	}
-	vendors := len(extended.rules)
+	extended.site = site
+	vendors, answers := len(extended.rules), len(extended.answers)
 	c := compiler{doc: doc, vendor: extended, decoded: len(doc.Problems()) == 0}
 	if c.decoded && len(f.Request)+len(f.Response) == 0 {
 		doc.Fail("", "holds no rule: leave it out")
 	}
 	c.rules(f.Request, f.Response, "")
+	for _, r := range extended.rules[vendors:] {
+		extended.own = append(extended.own, r.name)
+	}
+	for _, r := range extended.answers[answers:] {
+		extended.own = append(extended.own, r.name)
+	}
 	extended.rules = slices.Concat(extended.rules[vendors:], extended.rules[:vendors])
 	return extended, doc.Problems()
 }

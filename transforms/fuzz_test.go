@@ -299,7 +299,7 @@ func (p *fuzzed) request() {
 		return
 	}
 	env.Vars, env.Zone = p.call.Vars, p.call.zone()
-	out, _, err := p.vendor.Patch(p.call, &env, p.text)
+	out, _, err := p.vendor.Patch(p.call, env, p.text)
 	if p.refusal(err); err == nil {
 		p.sound(out)
 	}

@@ -19,7 +19,7 @@ func (v *Vendor) Lossy(call Call) error {
 	var names []string
 	for r := range v.onResources(&call) {
 		if r.effect == resource.Lossy || call.Type == bundle {
-			names = append(names, strconv.Quote(r.name))
+			names = append(names, strconv.Quote(r.name)+" of "+v.Owner(r.name))
 		}
 	}
 	if names == nil {
@@ -30,7 +30,7 @@ func (v *Vendor) Lossy(call Call) error {
 		how = "change in what the Bundle holds"
 	}
 	return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueBusinessRule,
-		"an update would destroy what these rules of vendor "+v.Name+" "+how+" on the way to you: "+strings.Join(names, ", ")+
+		"an update would destroy what these rules "+how+" on the way to you: "+strings.Join(names, ", ")+
 			". Read the resource with X-Fhirgate-Raw: true, change that, and send it with the same header")
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/resource"
@@ -225,5 +226,65 @@ func TestPatchesInOddLetters(t *testing.T) {
 	} {
 		_, _, err := v.Patch(Call{Type: "Patient", Interaction: fhir.Patch}, resource.Call{}, []byte("["+op+"]"))
 		require.Error(t, err, op)
+	}
+}
+
+// TestAPatchReadsTheVarsOfTheRoute has the inverse of a rule that reads one.
+func TestAPatchReadsTheVarsOfTheRoute(t *testing.T) {
+	v, problems := Parse("acme.yaml", []byte(`version: 1
+vendor: acme
+response:
+  - name: numbers have a system
+    effect: reversible
+    when: {type: Patient}
+    do: [{identifier.system: {where: {type.text: MRN}, system: {var: mrn}}}]
+`))
+	require.Empty(t, problems)
+	call := Call{Type: "Patient", Interaction: fhir.Patch, Vars: map[string]string{"mrn": "urn:oid:1.2.3"}}
+	out, applied, err := v.Patch(call, resource.Call{}, []byte(`[{"op":"add","path":"/identifier/-","value":{"type":{"text":"MRN"},"system":"urn:oid:1.2.3","value":"8"}}]`))
+	require.NoError(t, err)
+	require.Equal(t, []string{"numbers have a system"}, applied)
+	require.NotContains(t, string(out), "urn:oid")
+}
+
+// TestTwoRulesOnOneParameter has what one rule makes of a code changed by the
+// next: the way back is the other way round.
+func TestTwoRulesOnOneParameter(t *testing.T) {
+	v, problems := Parse("acme.yaml", []byte(`version: 1
+vendor: acme
+response:
+  - name: one
+    effect: reversible
+    when: {type: Patient}
+    do: [{code.map: {path: gender, map: {F: female}, params: [gender]}}]
+  - name: two
+    effect: reversible
+    when: {type: Patient}
+    do: [{code.map: {path: gender, map: {female: woman}, params: [gender]}}]
+`))
+	require.Empty(t, problems)
+	out, err := v.Apply(Call{Type: "Patient", Interaction: fhir.SearchType}, "gender=woman", nil)
+	require.NoError(t, err)
+	require.Equal(t, "gender=F", out.Query)
+	require.Equal(t, []string{"two", "one"}, out.Applied)
+}
+
+// TestWhoseRuleItIs names a hospital's own rules as its.
+func TestWhoseRuleItIs(t *testing.T) {
+	rules := "response:\n  - {name: no phones, effect: lossy, when: {type: Patient}, do: [{drop: [telecom]}]}\n"
+	vendor, problems := Parse("acme.yaml", []byte("version: 1\nvendor: acme\n"+strings.Replace(rules, "no phones", "no photos", 1)))
+	require.Empty(t, problems)
+	var node yaml.Node
+	require.NoError(t, yaml.Unmarshal([]byte(rules), &node))
+	for _, c := range []struct {
+		vendor *Vendor
+		want   string
+	}{
+		{vendor, `"no photos" of vendor acme, "no phones" of hospital north.`},
+		{nil, `to you: "no phones" of hospital north.`},
+	} {
+		extended, problems := c.vendor.Extend("north", "routes/north.yaml", node.Content[0])
+		require.Empty(t, problems)
+		require.ErrorContains(t, extended.Lossy(Call{Type: "Patient", Interaction: fhir.Update}), c.want)
 	}
 }

@@ -6,6 +6,7 @@ package transforms
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +29,9 @@ type Vendor struct {
 	answers []*answerRule
 	vars    []reading
 
+	site string   // the hospital whose own rules are among them, if any
+	own  []string // their names
+
 	answersAskParams bool // a rule for answers looks at the call's parameters
 	answersMayFail   bool // one finds failures behind a status of success
 }
@@ -38,6 +42,7 @@ type Call struct {
 	Type        string            // resource type; empty for system-level interactions
 	Interaction fhir.Interaction  // a conditional call has its conditional form (fhir.Interaction.Conditional)
 	Compartment bool              // a search below one resource, such as Patient/1/Observation
+	Query       string            // of an entry of a batch: the parameters as the caller sent them
 	Form        bool              // a POST _search: the query is its form body
 	Header      http.Header       // as the caller sent it; nil = none
 	Vars        map[string]string // of the route
@@ -92,13 +97,9 @@ func (v *Vendor) Apply(call Call, query string, header http.Header) (Outgoing, e
 	if v == nil {
 		return out, nil
 	}
-	var (
-		r       *request
-		applied []string
-	)
-	if undone, changed := v.undoQuery(&call, query); changed {
-		query, out.Query = undone, undone
-	}
+	var r *request
+	query, applied := v.undoQuery(&call, query)
+	out.Query, out.Applied = query, applied
 	for i := range v.rules {
 		rule := &v.rules[i]
 		if !rule.when.concerns(&call) {
@@ -159,8 +160,17 @@ func (v *Vendor) ApplyHeaders(call Call, header http.Header) error {
 
 // named adds to a refusal the rule that made it.
 func (v *Vendor) named(refusal *fhir.Error, rule string) *fhir.Error {
-	refusal.Text += " (rule " + strconv.Quote(rule) + " of vendor " + v.Name + ")"
+	refusal.Text += " (rule " + strconv.Quote(rule) + " of " + v.Owner(rule) + ")"
 	return refusal
+}
+
+// Owner returns whose file the rule stands in: "vendor oracle" or "hospital
+// st-mary".
+func (v *Vendor) Owner(rule string) string {
+	if slices.Contains(v.own, rule) {
+		return "hospital " + v.site
+	}
+	return "vendor " + v.Name
 }
 
 // newRequest is a function of its own so that call escapes to the heap only

@@ -27,6 +27,11 @@ type Edit struct {
 	// next call. An error fails the pass with an *Error that wraps it.
 	Resource func(text []byte, entry int) ([]byte, error)
 
+	// Places says that what Resource returns may hold locators at places where they
+	// were not when they were moved: then its locators are moved again, which
+	// leaves those that were moved as they are. Bundle.link is not among them.
+	Places bool
+
 	// DropTotal leaves Bundle.total out.
 	DropTotal bool
 
@@ -252,6 +257,12 @@ func (s *machine) endHold(buf []byte, end int) error {
 		e.dropped, e.changed, e.hold.active, e.comma = true, true, false, -1
 		return nil
 	case len(changed) == 0 || &changed[0] != &text[0]:
+		if s.m.Edit.Places {
+			again := Map{Prefixes: s.m.Prefixes, Base: s.m.Base, Other: s.m.Other}
+			if changed, err = Rewrite(nil, changed, &again); err != nil {
+				return fail(err)
+			}
+		}
 		s.out = append(append(s.out[:h.out], buf[h.last:h.at]...), changed...)
 		s.last = end
 		s.edits++

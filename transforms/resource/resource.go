@@ -117,6 +117,17 @@ type Marker interface {
 	DropMarks(r *Resource) (changed bool)
 }
 
+// Places reports whether an operation may put a locator where none was: those
+// that make, move and copy values.
+func Places(o Operation) bool {
+	switch o.(type) {
+	case *set, *preset, *move, *copied, *prefix:
+		return true
+	default:
+		return false
+	}
+}
+
 // Reader is an Operation that reads vars of the route.
 type Reader interface {
 	// Reads returns their names.
