@@ -118,11 +118,15 @@ type Marker interface {
 }
 
 // Places reports whether an operation may put a locator where none was: those
-// that make, move and copy values.
+// that move and copy, and those that give a value which may be one.
 func Places(o Operation) bool {
-	switch o.(type) {
-	case *set, *preset, *move, *copied, *prefix:
+	switch o := o.(type) {
+	case *move, *copied, *prefix:
 		return true
+	case *set:
+		return o.Value.mayLead()
+	case *preset:
+		return o.Value.mayLead()
 	default:
 		return false
 	}

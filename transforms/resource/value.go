@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -91,3 +92,6 @@ func (v *value) is(d *tree.Doc, n tree.Node) bool {
 	}
 	return d.Kind(n) != tree.Object && d.Kind(n) != tree.Array && string(d.Raw(n)) == v.text
 }
+
+// mayLead reports whether the value may be a locator.
+func (v *value) mayLead() bool { return v.name != "" || strings.Contains(v.text, "/") }
