@@ -96,6 +96,18 @@ func (f *Files) rulesOf(route *routes.Route) (*transforms.Vendor, strict.Problem
 	return vendor.Extend(route.ID, route.File, &route.Rules)
 }
 
+// Tests returns the rules of each route that has some, for the tests that stand
+// beside route files.
+func (f *Files) Tests() map[string]transforms.Tested {
+	tested := make(map[string]transforms.Tested, len(f.rules))
+	for _, route := range f.Routes {
+		if rules := f.rules[route.ID]; rules != nil {
+			tested[route.ID] = transforms.Tested{Vendor: rules, Hospital: route.ID, Vars: route.Vars, Zone: route.Location}
+		}
+	}
+	return tested
+}
+
 // meet returns the route as its vendor's files want it: with the FHIR base that
 // their url makes, and the ways to say that a limit is reached that it does not
 // tell itself. The problems are what the two do not agree on.

@@ -19,7 +19,7 @@ name: Harbor
 vendor: hapi
 environment: sandbox
 upstream: {base_url: "https://ehr.example/fhir"}
-interactions: {Patient: [read]}
+interactions: {Patient: [read], Encounter: [read]}
 vars: {practice: "9"}
 `
 	goodVendor = `version: 1

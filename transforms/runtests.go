@@ -43,14 +43,33 @@ func RunTests(fsys fs.FS, dir string) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	tested := make(map[string]Tested, len(vendors))
+	for name, vendor := range vendors {
+		tested[name] = Tested{Vendor: vendor}
+	}
+	return RunTestsOf(fsys, dir, tested)
+}
+
+// Tested is what the tests of a file are about: a vendor's rules, or those of a
+// hospital with its own among them.
+type Tested struct {
+	Vendor   *Vendor
+	Hospital string            // id of the route that tests are for unless they name one
+	Vars     map[string]string // of the route, for tests that have none
+	Zone     *time.Location    // likewise; nil = UTC
+}
+
+// RunTestsOf is RunTests for files whose rules were read already: tested has
+// them by the name of the file without ".yaml".
+func RunTestsOf(fsys fs.FS, dir string, tested map[string]Tested) ([]Result, error) {
 	var results []Result
 	problems := strict.Each(fsys, dir, "*"+testSuffix, func(name string, data []byte) strict.Problems {
-		tested := strings.TrimSuffix(path.Base(name), testSuffix)
-		vendor, ok := vendors[tested]
+		of := strings.TrimSuffix(path.Base(name), testSuffix)
+		what, ok := tested[of]
 		if !ok {
-			return strict.Problems{{File: name, Text: "there is no " + tested + ".yaml beside it to test"}}
+			return strict.Problems{{File: name, Text: "there is no " + of + ".yaml beside it to test"}}
 		}
-		found, problems := runFile(fsys, vendor, name, data)
+		found, problems := runFile(fsys, what, name, data)
 		results = append(results, found...)
 		return problems
 	})
@@ -60,13 +79,13 @@ func RunTests(fsys fs.FS, dir string) ([]Result, error) {
 	return results, nil
 }
 
-func runFile(fsys fs.FS, vendor *Vendor, name string, data []byte) ([]Result, strict.Problems) {
+func runFile(fsys fs.FS, tested Tested, name string, data []byte) ([]Result, strict.Problems) {
 	var f testFile
 	doc := strict.Decode(name, data, &f)
 	if len(doc.Problems()) == 0 && len(f.Tests) == 0 {
 		doc.Fail("tests", "holds no test")
 	}
-	loader := testLoader{fsys: fsys, dir: path.Dir(name), doc: doc, vendor: vendor}
+	loader := testLoader{fsys: fsys, dir: path.Dir(name), doc: doc, tested: tested}
 	var results []Result
 	for i := range f.Tests {
 		if t, ok := loader.prepare(&f.Tests[i], "tests."+strconv.Itoa(i)); ok {

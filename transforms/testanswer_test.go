@@ -210,7 +210,7 @@ func TestARoundTripThatLosesSomethingFailsTheTest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tests := "tests:\n  - name: x\n    request: GET Patient/1\n    want: GET Patient/1\n    answer: |\n      " + tc.resource + "\n"
-			results, problems := runFile(fstest.MapFS{}, vendor, "acme_test.yaml", []byte(tests))
+			results, problems := runFile(fstest.MapFS{}, Tested{Vendor: vendor}, "acme_test.yaml", []byte(tests))
 			require.Empty(t, problems)
 			require.Equal(t, tc.diff == "", results[0].OK, results[0].Diff)
 			require.Contains(t, results[0].Diff, tc.diff)

@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"cmp"
 	"encoding/json"
 	"io/fs"
 	"net/http"
@@ -128,13 +129,13 @@ type testLoader struct {
 	fsys   fs.FS
 	dir    string // of the file
 	doc    *strict.Document
-	vendor *Vendor
+	tested Tested
 }
 
 // prepare tells what is wrong with the test at place; ok says that it can run.
 func (l *testLoader) prepare(c *testCase, place string) (t test, ok bool) {
 	before := len(l.doc.Problems())
-	t = test{testCase: c, vendor: l.vendor}
+	t = test{testCase: c, vendor: l.tested.Vendor}
 	if c.Name.text == "" {
 		l.doc.Fail(place+".name", "is missing")
 	}
@@ -153,6 +154,13 @@ func (l *testLoader) call(t *test, place string) {
 	if err != nil || t.TimeZone == "Local" {
 		l.doc.Fail(place+".time_zone", "is not an IANA time zone such as America/Chicago")
 	}
+	if t.TimeZone == "" && l.tested.Zone != nil {
+		zone = l.tested.Zone
+	}
+	vars := t.Vars
+	if vars == nil {
+		vars = l.tested.Vars
+	}
 	now := t.Now
 	if now == "" {
 		now = testNow
@@ -167,11 +175,8 @@ func (l *testLoader) call(t *test, place string) {
 	if t.target, err = parseTarget(t.Request, header); err != nil {
 		l.doc.Fail(place+".request", "must be METHOD path?query as in GET Appointment?date=2026-11-22: %s", err)
 	}
-	hospital := t.Hospital
-	if hospital == "" {
-		hospital = testHospital
-	}
-	t.call = t.on(Call{Hospital: hospital, Header: header, Vars: t.Vars, Zone: zone, Raw: t.Raw})
+	hospital := cmp.Or(t.Hospital, l.tested.Hospital, testHospital)
+	t.call = t.on(Call{Hospital: hospital, Header: header, Vars: vars, Zone: zone, Raw: t.Raw})
 }
 
 // texts reads the JSON of a test.

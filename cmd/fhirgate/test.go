@@ -12,6 +12,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
+	"fhirgate/gateway"
 	"fhirgate/gateway/engine"
 	"fhirgate/internal/strict"
 	"fhirgate/transforms"
@@ -23,8 +24,10 @@ func newTest() *cobra.Command {
 		Use:   "test [DIR]",
 		Short: "Run the tests of the vendor rules",
 		Long: `Run the tests that stand beside the vendor rules, {vendor}_test.yaml, in the
-folder of the configuration or in DIR. Nothing is sent. A test that fails is
-shown with what was wanted and what came, and the command ends with 1.
+folder of the configuration or in DIR. Without DIR also those that stand beside
+hospital files, {hospital}_test.yaml: with the vendor's rules and the hospital's
+own, its vars and its time zone. Nothing is sent. A test that fails is shown with
+what was wanted and what came, and the command ends with 1.
 
 Every resource of an answer is also sent back unchanged, as an update: a rule
 that would change what the hospital has fails its test, whatever that wants.`,
@@ -36,11 +39,11 @@ that would change what the hospital has fails its test, whatever that wants.`,
   fhirgate test --junit report.xml   for a CI server`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := testFolder(cmd, args)
+			results, err := runTests(cmd, args)
 			if err != nil {
 				return err
 			}
-			return opts.test(cmd.OutOrStdout(), dir)
+			return opts.report(cmd.OutOrStdout(), results)
 		},
 	}
 	cmd.Flags().StringVar(&opts.run, "run", "", "only tests of which \"file: name\" matches this regular expression")
@@ -50,16 +53,30 @@ that would change what the hospital has fails its test, whatever that wants.`,
 	return cmd
 }
 
-// testFolder returns the folder that the caller names, or the configured one.
-func testFolder(cmd *cobra.Command, args []string) (string, error) {
+// runTests runs the tests in the folder that the caller names, or in those of
+// the configuration.
+func runTests(cmd *cobra.Command, args []string) ([]transforms.Result, error) {
 	if len(args) > 0 {
-		return args[0], nil
+		return transforms.RunTests(strict.Disk{}, args[0])
 	}
 	config, err := engine.LoadConfig(configFile(cmd))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return config.Settings.Transforms, nil
+	results, err := transforms.RunTests(strict.Disk{}, config.Settings.Transforms)
+	if err != nil {
+		return nil, err
+	}
+	hospitals, err := filepath.Glob(filepath.Join(config.Settings.Routes, "*_test.yaml"))
+	if err != nil || len(hospitals) == 0 {
+		return results, err
+	}
+	checked, err := gateway.Check(configFile(cmd), false)
+	if err != nil {
+		return nil, err
+	}
+	own, err := transforms.RunTestsOf(strict.Disk{}, config.Settings.Routes, checked.Files.Tests())
+	return append(results, own...), err
 }
 
 type testOptions struct {
@@ -68,14 +85,10 @@ type testOptions struct {
 	junit        string
 }
 
-func (o *testOptions) test(out io.Writer, dir string) error {
+func (o *testOptions) report(out io.Writer, results []transforms.Result) error {
 	selected, err := regexp.Compile(o.run)
 	if err != nil {
 		return fmt.Errorf("--run: %w", err)
-	}
-	results, err := transforms.RunTests(strict.Disk{}, dir)
-	if err != nil {
-		return err
 	}
 	results = slices.DeleteFunc(results, func(r transforms.Result) bool {
 		return !selected.MatchString(filepath.Base(r.File) + ": " + r.Name)

@@ -92,6 +92,39 @@ func TestTestRunsTheConfiguredFolderOrAnother(t *testing.T) {
 	require.ErrorContains(t, err, "--run: ")
 }
 
+// TestTestRunsThoseOfHospitals has a hospital's own rules tested together with
+// its vendor's, its vars and its time zone.
+func TestTestRunsThoseOfHospitals(t *testing.T) {
+	route := `version: 1
+id: north
+name: North
+vendor: acme
+environment: sandbox
+time_zone: America/Chicago
+upstream: {base_url: "https://ehr.north.example/fhir"}
+interactions: {Patient: [search-type]}
+vars: {room: A}
+rules:
+  request:
+    - name: a day in our room
+      when: {type: Patient}
+      do: [{param.dayRange: {name: _lastUpdated}}, {param.set: {name: location, value: {var: room}}}]
+`
+	plan, err := fhirgate.Defaults.ReadFile("policies/trial.json")
+	require.NoError(t, err)
+	inFolder(t, map[string]string{
+		"transforms/acme.yaml": acmeRules, "policies/trial.json": string(plan), "routes/north.yaml": route,
+		"routes/north_test.yaml": "tests:\n  - {name: a day, request: \"GET Patient?_lastUpdated=2026-11-22&_count=99\", want: \"GET Patient?_lastUpdated=ge2026-11-22T06:00:00Z&_lastUpdated=lt2026-11-23T06:00:00Z&_count=10&location=A\"}\n",
+	})
+	out, err := run(t, "", "test")
+	require.NoError(t, err, out)
+	require.Equal(t, smallPassed, out)
+
+	require.NoError(t, os.WriteFile("routes/south_test.yaml", []byte("tests:\n  - {name: x, request: GET Patient/1, want: GET Patient/1}\n"), 0o600))
+	_, err = run(t, "", "test")
+	require.ErrorContains(t, err, "there is no south.yaml beside it to test")
+}
+
 func TestTestShowsWhatFails(t *testing.T) {
 	inFolder(t, map[string]string{"acme.yaml": acmeRules, "acme_test.yaml": acmeTests, "testdata/patient.json": `{"resourceType":"Patient", "gender":"F"}`})
 	out, err := run(t, "", "test", ".")
