@@ -61,7 +61,7 @@ func TestARuleThatFailsLateIsNoticed(t *testing.T) {
 	})
 	early := c.get("/fhir/strict/Patient?name=few")
 	early.refused(http.StatusBadGateway, "value")
-	require.Contains(t, string(early.body), `rule \"known sexes only\" of vendor epic`)
+	require.Contains(t, string(early.body), `rule \"known sexes only\" of hospital strict`)
 	require.Contains(t, string(early.body), "Bundle.entry[10].resource.gender\"")
 	require.NotContains(t, string(early.body), "unheard-of")
 
