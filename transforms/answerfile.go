@@ -150,7 +150,7 @@ func (c *compiler) effect(r *answerRule, word, place string) {
 		if word != "" {
 			c.doc.Fail(place+".effect", "has no place here: nobody updates an OperationOutcome")
 		}
-	case r.effect == 0 && word != "":
+	case r.effect == 0 && word != "" && c.decoded:
 		c.doc.Fail(place+".effect", "has no place here: the rule changes no resource")
 	case want == "" || word == want || !c.decoded:
 	case word == "":

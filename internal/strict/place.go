@@ -30,8 +30,14 @@ func (d *Document) text(path, format string, args ...any) string {
 
 // Fail adds a mistake at path: keys joined by dots, list items by their index,
 // as in "upstream.auth.scope.0". Where the path does not stand in the file its
-// nearest parent is named.
+// nearest parent is named. Of a value that could not be decoded, and of what is
+// in it, enough was said.
 func (d *Document) Fail(path, format string, args ...any) {
+	for p := path; p != ""; p = parent(p) {
+		if d.undecoded[p] {
+			return
+		}
+	}
 	d.problems = append(d.problems, d.Problem(path, format, args...))
 }
 

@@ -70,6 +70,8 @@ type Document struct {
 	prefix   string // of paths in problems
 	places   map[string]*yaml.Node
 	problems Problems
+
+	undecoded map[string]bool // paths whose value is wrong
 }
 
 // Decode decodes data into out, a pointer to a struct with yaml tags. It never
@@ -113,6 +115,16 @@ func (d *Document) syntax(err error) {
 	d.problems = append(d.problems, p)
 }
 
+// wrong notes a value that could not be decoded: what later checks would say of
+// it is noise.
+func (d *Document) wrong(node *yaml.Node, path, format string, args ...any) {
+	if d.undecoded == nil {
+		d.undecoded = make(map[string]bool)
+	}
+	d.undecoded[path] = true
+	d.at(node, path, format, args...)
+}
+
 func (d *Document) at(node *yaml.Node, path, format string, args ...any) {
 	d.problems = append(d.problems, Problem{d.file, node.Line, node.Column, d.text(path, format, args...)})
 }
@@ -144,7 +156,7 @@ func (d *Document) value(path string, node *yaml.Node, out reflect.Value) {
 		out.Set(reflect.ValueOf(*node))
 	case out.Addr().Type().Implements(yamlUnmarshalerType), out.Addr().Type().Implements(textUnmarshalerType):
 		if err := node.Decode(out.Addr().Interface()); err != nil {
-			d.at(node, path, "%s", cleaned(err))
+			d.wrong(node, path, "%s", cleaned(err))
 		}
 	case out.Kind() == reflect.Struct:
 		d.structure(path, node, out)
@@ -154,7 +166,7 @@ func (d *Document) value(path string, node *yaml.Node, out reflect.Value) {
 		d.list(path, node, out)
 	default:
 		if err := node.Decode(out.Addr().Interface()); err != nil {
-			d.at(node, path, "must be %s", kindName(out.Type()))
+			d.wrong(node, path, "must be %s", kindName(out.Type()))
 		}
 	}
 }
@@ -162,7 +174,7 @@ func (d *Document) value(path string, node *yaml.Node, out reflect.Value) {
 func (d *Document) duration(path string, node *yaml.Node, out reflect.Value) {
 	parsed, err := time.ParseDuration(node.Value)
 	if err != nil || parsed < 0 {
-		d.at(node, path, `must be a duration such as "500ms", "30s" or "5m"`)
+		d.wrong(node, path, `must be a duration such as "500ms", "30s" or "5m"`)
 		return
 	}
 	out.SetInt(int64(parsed))
@@ -170,7 +182,11 @@ func (d *Document) duration(path string, node *yaml.Node, out reflect.Value) {
 
 func (d *Document) structure(path string, node *yaml.Node, out reflect.Value) {
 	if node.Kind != yaml.MappingNode {
-		d.at(node, path, "must be a mapping with the keys %s", strings.Join(keys(out.Type()), ", "))
+		if _, known := fieldByKey(out, node.Value); known && node.Kind == yaml.ScalarNode {
+			d.wrong(node, path, "a colon is missing behind %q", node.Value)
+			return
+		}
+		d.wrong(node, path, "must be a mapping with the keys %s", strings.Join(keys(out.Type()), ", "))
 		return
 	}
 	d.eachKey(path, node, func(key *yaml.Node, child string, value *yaml.Node) {
@@ -185,7 +201,7 @@ func (d *Document) structure(path string, node *yaml.Node, out reflect.Value) {
 
 func (d *Document) mapping(path string, node *yaml.Node, out reflect.Value) {
 	if node.Kind != yaml.MappingNode {
-		d.at(node, path, "must be a mapping")
+		d.wrong(node, path, "must be a mapping")
 		return
 	}
 	out.Set(reflect.MakeMapWithSize(out.Type(), len(node.Content)/2))
@@ -211,7 +227,7 @@ func (d *Document) eachKey(path string, node *yaml.Node, do func(key *yaml.Node,
 
 func (d *Document) list(path string, node *yaml.Node, out reflect.Value) {
 	if node.Kind != yaml.SequenceNode {
-		d.at(node, path, "must be a list")
+		d.wrong(node, path, "must be a list")
 		return
 	}
 	out.Set(reflect.MakeSlice(out.Type(), len(node.Content), len(node.Content)))

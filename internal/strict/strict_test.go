@@ -100,3 +100,21 @@ func TestEmbeddedStructsAndPartsLeftAsTheyAre(t *testing.T) {
 	require.Equal(t, `f.yaml:4:3: rules: unknown key "prot"; did you mean "port"?`, d.Problems().Error())
 	require.Equal(t, "f.yaml:3:9: rules.name: no", d.Problem("name", "no").Error())
 }
+
+func TestOfAValueThatIsWrongEnoughIsSaid(t *testing.T) {
+	var out file
+	d := Decode("f.yaml", []byte("port: x\nnested: on\nkinds: [a]\n"), &out)
+	for _, path := range []string{"port", "nested", "nested.on", "kinds.A.0"} {
+		d.Fail(path, "noise")
+	}
+	d.Fail("name", "is missing")
+	require.Equal(t, []string{
+		"f.yaml:1:7: port: must be a whole number", `f.yaml:2:9: nested: a colon is missing behind "on"`,
+		"f.yaml:3:8: kinds: must be a mapping", "f.yaml:1:1: name: is missing",
+	}, func() (texts []string) {
+		for _, p := range d.Problems() {
+			texts = append(texts, p.Error())
+		}
+		return texts
+	}())
+}

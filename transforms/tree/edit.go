@@ -26,7 +26,7 @@ func (d *Doc) SetString(n Node, text string) {
 func (d *Doc) set(n Node, start, end int32) {
 	v := &d.nodes[n]
 	v.start, v.end = start, end
-	v.fresh, v.opened, v.edited, v.first, v.last = true, false, false, None, None
+	v.fresh, v.done, v.edited, v.first, v.last, v.read = true, false, false, None, None, None
 	v.kind = kindOf(d.made[start])
 	d.mark(v.parent)
 }
@@ -61,7 +61,6 @@ func (d *Doc) Append(n Node, raw []byte) Node {
 	if d.nodes[n].kind != Array {
 		return None
 	}
-	d.open(n)
 	var child node
 	child.start, child.end = d.make(raw)
 	return d.append(n, child)
@@ -92,7 +91,7 @@ func (d *Doc) remove(n Node) {
 	d.unlink(n)
 	d.nodes[n].gone = true
 	d.mark(parent)
-	if d.nodes[parent].first == None && parent != d.Root() {
+	if d.First(parent) == None && parent != d.Root() {
 		d.remove(parent)
 	}
 }
@@ -119,13 +118,14 @@ func (d *Doc) twin(n Node) Node {
 
 // MoveLast makes n the last of its siblings; the others keep their order.
 func (d *Doc) MoveLast(n Node) {
-	v := &d.nodes[n]
-	if n == None || v.next == None {
+	parent := d.nodes[n].parent
+	d.finish(parent)
+	if d.nodes[n].next == None {
 		return
 	}
 	d.unlink(n)
-	d.link(n, v.parent)
-	d.mark(v.parent)
+	d.link(n, parent)
+	d.mark(parent)
 }
 
 // Rename gives the member n another name, at its place.
@@ -141,6 +141,7 @@ func (d *Doc) Rename(n Node, name string) {
 
 // append makes child, whose value was made, the last of n.
 func (d *Doc) append(n Node, child node) Node {
+	d.finish(n)
 	child.parent, child.fresh = n, true
 	added := d.add(child)
 	d.link(added, n)

@@ -11,45 +11,55 @@ func (d *Doc) AppendTo(dst []byte) []byte {
 	return append(dst, d.text[end:]...)
 }
 
-// encode appends n. Children bring the white space that surrounds them along.
+// encode appends n. Children bring the white space that surrounds them along,
+// and what was not read follows as it is.
 func (d *Doc) encode(dst []byte, n Node) []byte {
-	v := &d.nodes[n]
-	b := d.source(v.fresh)
-	if !v.edited {
-		return append(dst, b[v.start:v.end]...)
+	if !d.nodes[n].edited {
+		return append(dst, d.Raw(n)...)
 	}
-	dst = append(dst, b[v.start])
+	if v := &d.nodes[n]; v.last != v.read { // the last one read is gone, or others were added
+		d.finish(n)
+	}
+	kind, first, b := d.nodes[n].kind, d.nodes[n].first, d.source(d.nodes[n].fresh)
+	dst = append(dst, b[d.nodes[n].start])
 	var indent, trail []byte
-	for child := v.first; child != None; child = d.nodes[child].next {
-		c := &d.nodes[child]
-		if child != v.first {
+	for child := first; child != None; child = d.nodes[child].next {
+		slot := d.nodes[child].slotStart
+		if child != first {
 			dst = append(dst, ',')
 		}
-		if c.slotEnd > 0 {
-			indent = blankBefore(b, int(c.slotStart))
+		if slot > 0 {
+			indent = blankBefore(b, int(slot))
 		}
 		dst = append(dst, indent...)
-		if v.kind == Object {
+		if kind == Object {
 			dst = append(append(append(dst, '"'), d.rawName(child)...), '"')
-			dst = d.colon(dst, b, c)
+			dst = colon(dst, b, int(slot))
 		}
 		dst = d.encode(dst, child)
-		if c.slotEnd == 0 {
+		if slot == 0 {
 			continue
 		}
-		if trail = b[c.slotEnd:jsontext.Space(b, int(c.slotEnd))]; c.next != None && d.nodes[c.next].slotEnd > 0 {
+		end := int(d.slotEnd(child))
+		trail = b[end:jsontext.Space(b, end)]
+		if next := d.nodes[child].next; next != None && d.nodes[next].slotStart > 0 {
 			dst, trail = append(dst, trail...), nil
 		}
 	}
-	return append(append(dst, trail...), b[v.end-1])
+	end := d.end(n)
+	if v := &d.nodes[n]; !v.done && v.read != None {
+		return append(dst, b[d.slotEnd(v.read):end]...)
+	}
+	return append(append(dst, trail...), b[end-1])
 }
 
-// colon appends what stands between the name and the value of the member c.
-func (d *Doc) colon(dst, b []byte, c *node) []byte {
-	if c.slotEnd == 0 {
+// colon appends what stands between the name at b[slot] and its value; slot is 0
+// for a member that was added.
+func colon(dst, b []byte, slot int) []byte {
+	if slot == 0 {
 		return append(dst, ':')
 	}
-	end := jsontext.Skip(b, int(c.slotStart))
+	end := jsontext.Skip(b, slot)
 	return append(dst, b[end:jsontext.Space(b, jsontext.Space(b, end)+1)]...)
 }
 

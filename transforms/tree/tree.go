@@ -40,18 +40,21 @@ const (
 	Null
 )
 
-// node is a value. Its children are read when they are asked for first.
+// node is a value. Its children are read one by one, when they are asked for:
+// what lies behind the last one that anybody wanted is never looked at.
 type node struct {
-	start, end         int32 // of the value
+	start, end         int32 // of the value; the end is 0 until it is known
 	nameStart, nameEnd int32 // of the content of its name, in an object
-	slotStart, slotEnd int32 // of name and value where the parent was read; 0 = added since
+	slotStart, slotEnd int32 // of name and value where the parent was read; start 0 = added since
+	slotValue          int32 // of the value there
 	parent             Node
 	first, last        Node // children that are still there, in their present order
 	prev, next         Node // siblings
+	read               Node // the last child that was read so far
 	kind               Kind
 	fresh              bool // the value lies in made, not in text
 	freshName          bool // so does the name
-	opened             bool // first and last are known
+	done               bool // all children were read
 	edited             bool // something below differs from the value's bytes
 	gone               bool // it was removed
 }
@@ -83,12 +86,20 @@ func (d *Doc) Parent(n Node) Node { return d.nodes[n].parent }
 
 // First returns the first member or element of n.
 func (d *Doc) First(n Node) Node {
-	d.open(n)
-	return d.nodes[n].first
+	if first := d.nodes[n].first; first != None {
+		return first
+	}
+	return d.more(n)
 }
 
 // Next returns the member or element behind n.
-func (d *Doc) Next(n Node) Node { return d.nodes[n].next }
+func (d *Doc) Next(n Node) Node {
+	v := &d.nodes[n]
+	if v.next != None || v.gone || v.parent == None {
+		return v.next
+	}
+	return d.more(v.parent)
+}
 
 // Len returns the number of members or elements of n.
 func (d *Doc) Len(n Node) (count int) {
@@ -173,7 +184,7 @@ func isBeside(raw, name []byte) bool {
 // Raw returns the bytes of n as it is now.
 func (d *Doc) Raw(n Node) []byte {
 	if v := &d.nodes[n]; !v.edited {
-		return d.source(v.fresh)[v.start:v.end]
+		return d.source(v.fresh)[v.start:d.end(n)]
 	}
 	return d.encode(nil, n)
 }
@@ -241,28 +252,71 @@ func kindOf(first byte) Kind {
 	}
 }
 
-// open reads the members or elements of n, but not what is in them.
-func (d *Doc) open(n Node) {
+// more reads one member or element of n more, but not what is in it, and returns
+// it; None when there is none left.
+func (d *Doc) more(n Node) Node {
+	if v := &d.nodes[n]; v.done || v.kind != Object && v.kind != Array {
+		return None
+	}
+	i := int(d.nodes[n].start) + 1
+	if read := d.nodes[n].read; read != None {
+		i = int(d.slotEnd(read))
+	}
 	v := &d.nodes[n]
-	if v.opened || v.kind != Object && v.kind != Array {
-		return
+	b := d.source(v.fresh)
+	i = jsontext.Space(b, i)
+	switch b[i] {
+	case '}', ']':
+		v.done, v.end = true, int32(i+1)
+		return None
+	case ',':
+		i = jsontext.Space(b, i+1)
 	}
-	v.opened = true
-	object, fresh, b := v.kind == Object, v.fresh, d.source(v.fresh)
-	for i := jsontext.Space(b, int(v.start)+1); b[i] != '}' && b[i] != ']'; {
-		child := node{parent: n, fresh: fresh, freshName: fresh, slotStart: int32(i)}
-		if object {
-			end := jsontext.Skip(b, i)
-			child.nameStart, child.nameEnd = int32(i+1), int32(end-1)
-			i = jsontext.Space(b, jsontext.Space(b, end)+1)
-		}
-		child.start, child.end = int32(i), int32(jsontext.Skip(b, i))
+	child := node{parent: n, fresh: v.fresh, freshName: v.fresh, slotStart: int32(i)}
+	if v.kind == Object {
+		end := jsontext.Skip(b, i)
+		child.nameStart, child.nameEnd = int32(i+1), int32(end-1)
+		i = jsontext.Space(b, jsontext.Space(b, end)+1)
+	}
+	child.start, child.slotValue = int32(i), int32(i)
+	if b[i] != '{' && b[i] != '[' {
+		child.end = int32(jsontext.Skip(b, i))
 		child.slotEnd = child.end
-		d.link(d.add(child), n)
-		if i = jsontext.Space(b, int(child.end)); b[i] == ',' {
-			i = jsontext.Space(b, i+1)
+	}
+	added := d.add(child)
+	d.link(added, n)
+	d.nodes[n].read = added
+	return added
+}
+
+// finish reads all that is left of the members or elements of n.
+func (d *Doc) finish(n Node) {
+	for d.more(n) != None {
+	}
+}
+
+// slotEnd returns where the child n ended when its parent was read.
+func (d *Doc) slotEnd(n Node) int32 {
+	v := &d.nodes[n]
+	if v.slotEnd == 0 {
+		fresh := d.nodes[v.parent].fresh
+		replaced := v.start != v.slotValue || v.fresh != fresh
+		if v.slotEnd = v.end; replaced || v.end == 0 {
+			v.slotEnd = int32(jsontext.Skip(d.source(fresh), int(v.slotValue)))
+		}
+		if !replaced {
+			v.end = v.slotEnd
 		}
 	}
+	return v.slotEnd
+}
+
+// end returns where the value n ends.
+func (d *Doc) end(n Node) int32 {
+	if d.nodes[n].end == 0 {
+		d.slotEnd(n)
+	}
+	return d.nodes[n].end
 }
 
 // link makes child the last one of n.

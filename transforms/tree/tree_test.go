@@ -175,28 +175,16 @@ func TestRemovingWhileVisiting(t *testing.T) {
 func FuzzTree(f *testing.F) {
 	f.Add(`{"a":[1,{"b":"c"}],"d":null}`, "a.#.b", uint8(0))
 	f.Add(` [ {"name":[{"given":["A" , "B"],"_given":[null,{}]}]} ] `, "#.name.0.given.1", uint8(1))
+	f.Add(`{"a":{"b":1 , "c":2 },"d" : [ {"b":1} , 2 ] }`, "a.b", uint8(0))
 	f.Fuzz(func(t *testing.T, text, where string, what uint8) {
 		p, err := ParsePath(where)
 		if err != nil || !json.Valid([]byte(text)) {
 			return
 		}
-		d := doc(text)
-		switch what % 4 {
-		case 0:
-			p.Each(d, d.Root(), func(n Node) bool { d.Remove(n); return true })
-		case 1:
-			p.Put(d, d.Root(), []byte(`{"x":[1]}`))
-			p.Each(d, d.Root(), func(n Node) bool { d.Append(d.Get(n, "x"), []byte("2")); return true })
-		case 2:
-			var found []Node // moving one would keep Each from an end
-			p.Each(d, d.Root(), func(n Node) bool { found = append(found, n); return true })
-			for _, n := range found {
-				d.MoveLast(n)
-				d.Rename(n, "\x00\"")
-			}
-		case 3:
-			p.Each(d, d.Root(), func(n Node) bool { d.SetString(n, d.Text(n)+"."); d.PutString(n, "a", "b"); return true })
-		}
+		d, whole := doc(text), doc(text)
+		whole.readAll(whole.Root())
+		edit(d, p, what)
+		edit(whole, p, what)
 		out := d.AppendTo(nil)
 		if !json.Valid(out) {
 			t.Fatalf("%q became %q", text, out)
@@ -204,5 +192,36 @@ func FuzzTree(f *testing.F) {
 		if !d.Edited() && string(out) != text {
 			t.Fatalf("%q became %q though nothing was edited", text, out)
 		}
+		if read := whole.AppendTo(nil); string(read) != string(out) {
+			t.Fatalf("%q became %q, and %q when all of it had been read before", text, out, read)
+		}
 	})
+}
+
+// edit does something to what p leads to.
+func edit(d *Doc, p Path, what uint8) {
+	switch what % 4 {
+	case 0:
+		p.Each(d, d.Root(), func(n Node) bool { d.Remove(n); return true })
+	case 1:
+		p.Put(d, d.Root(), []byte(`{"x":[1]}`))
+		p.Each(d, d.Root(), func(n Node) bool { d.Append(d.Get(n, "x"), []byte("2")); return true })
+	case 2:
+		var found []Node // moving one would keep Each from an end
+		p.Each(d, d.Root(), func(n Node) bool { found = append(found, n); return true })
+		for _, n := range found {
+			d.MoveLast(n)
+			d.Rename(n, "\x00\"")
+		}
+	case 3:
+		p.Each(d, d.Root(), func(n Node) bool { d.SetString(n, d.Text(n)+"."); d.PutString(n, "a", "b"); return true })
+	}
+}
+
+// readAll reads everything below n.
+func (d *Doc) readAll(n Node) {
+	for child := d.First(n); child != None; child = d.Next(child) {
+		d.readAll(child)
+	}
+	d.finish(n)
 }
