@@ -33,7 +33,7 @@ run: build ## build, then serve three simulated hospitals
 	bin/fhirgate serve --demo
 
 .PHONY: test
-test: build ## run all tests
+test: build test/clients/node_modules ## run all tests
 	FHIRGATE_BIN=$(CURDIR)/bin/fhirgate $(GOTEST) $$(go list -tags "$(TAGS)" ./... | grep -v '$(ALONE)')
 	$(GOTEST) ./upstream/budget
 
@@ -55,12 +55,17 @@ profile: build ## write CPU and allocation profiles of the benchmark's calls to 
 	bin/bench -seconds 10 -profile bin/profiles
 
 .PHONY: check
-check: plugin $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, race detector, a short run of the fuzzers
+check: plugin test/clients/node_modules $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, race detector, a short run of the fuzzers
 	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted by gofumpt:"; echo "$$unformatted"; exit 1; }
 	GOFLAGS="$(GOFLAGS) -trimpath" $(TOOLS)/golangci-lint run --build-tags "goplugin,embedso"
 	go test -race $$(go list $(RACE_PACKAGES) | grep -v '$(ALONE)')
 	go test -race ./upstream/budget
 	$(MAKE) fuzz FUZZ=20000x
+
+# FHIR clients and a validator that we did not write.
+test/clients/node_modules: test/clients/package-lock.json
+	npm ci --silent --prefix test/clients
+	touch $@
 
 FUZZ ?= 10m
 
