@@ -57,14 +57,14 @@ comes with fhirgate.`,
 			}
 			t.vendor, t.out = vendor, cmd.OutOrStdout()
 			if args[0] == "-" {
-				return t.run(cmd.InOrStdin(), "")
+				return t.withVars(t.run(cmd.InOrStdin(), ""))
 			}
 			file, err := os.Open(args[0])
 			if err != nil {
 				return err
 			}
 			defer file.Close()
-			return t.run(file, args[0])
+			return t.withVars(t.run(file, args[0]))
 		},
 	}
 	flags := cmd.Flags()
@@ -82,14 +82,24 @@ comes with fhirgate.`,
 	return cmd
 }
 
+// withVars adds to an error how to give the vars that the rules lack.
+func (t *transform) withVars(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "the route has no var") {
+		return err
+	}
+	missing := t.vendor.CheckVars(t.call.Hospital, nil, t.call.Vars)
+	return fmt.Errorf("%w; the rules read %s: give each with --set NAME=VALUE", err, strings.Join(missing, ", "))
+}
+
 // findVendor returns the vendor of a configuration, or one that is shipped.
 func findVendor(cmd *cobra.Command, name string) (*transforms.Vendor, error) {
 	vendors, err := transforms.Load(transforms.Shipped, ".")
 	if err != nil {
 		return nil, err
 	}
-	file := configFile(cmd)
+	file, where := configFile(cmd), "; only those that come with fhirgate are known where there is no tyk.conf"
 	if _, err := os.Stat(file); err == nil || cmd.Flags().Changed("config") {
+		where = ""
 		config, err := engine.LoadConfig(file)
 		if err != nil {
 			return nil, err
@@ -103,7 +113,7 @@ func findVendor(cmd *cobra.Command, name string) (*transforms.Vendor, error) {
 	if vendor := vendors[name]; vendor != nil {
 		return vendor, nil
 	}
-	return nil, errors.New(strict.Unknown("vendor", name, slices.Sorted(maps.Keys(vendors))))
+	return nil, errors.New(strict.Unknown("vendor", name, slices.Sorted(maps.Keys(vendors))) + where)
 }
 
 // transform is a file on its way through the rules of a vendor.

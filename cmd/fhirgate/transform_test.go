@@ -110,7 +110,10 @@ func TestTransformGoesBack(t *testing.T) {
 }
 
 func TestTransformTellsMistakes(t *testing.T) {
-	inFolder(t, map[string]string{"transforms/acme.yaml": acmeRules, "patient.json": "{}"})
+	inFolder(t, map[string]string{
+		"transforms/acme.yaml": acmeRules, "patient.json": "{}", "group.json": `{"resourceType":"Group"}`,
+		"transforms/varied.yaml": "version: 1\nvendor: varied\nresponse:\n  - {name: managed, effect: lossy, when: {type: Group}, do: [set: {path: name, value: {var: site}}]}\n",
+	})
 	for name, tc := range map[string]struct {
 		args []string
 		want string
@@ -120,6 +123,7 @@ func TestTransformTellsMistakes(t *testing.T) {
 		"no file":        {[]string{"--vendor", "acme", "none.json"}, "none.json"},
 		"zone":           {[]string{"--vendor", "acme", "--time-zone", "Mars", "patient.json"}, "--time-zone: "},
 		"var":            {[]string{"--vendor", "acme", "--set", "a", "patient.json"}, "--set must be name=value"},
+		"no var":         {[]string{"--vendor", "varied", "group.json"}, "the rules read site: give each with --set NAME=VALUE"},
 		"request":        {[]string{"--vendor", "acme", "--request", "FETCH Patient", "patient.json"}, "--request must be METHOD path?query: "},
 		"config":         {[]string{"--vendor", "acme", "-c", "none.conf", "patient.json"}, "none.conf"},
 	} {
@@ -138,6 +142,7 @@ func TestTransformKnowsTheShippedVendors(t *testing.T) {
 	require.Equal(t, `{"resourceType":"Basic"}`, out)
 	_, err = run(t, "{}", "transform", "--vendor", "acme", "-")
 	require.ErrorContains(t, err, `unknown vendor "acme"`)
+	require.ErrorContains(t, err, "where there is no tyk.conf")
 }
 
 func TestTransformGuessesTheCall(t *testing.T) {
