@@ -106,7 +106,6 @@ func (a *Answer) Edit() *links.Edit {
 	}
 	edit := &links.Edit{Holds: a.holds, Resource: a.edit}
 	for _, r := range a.rules {
-		edit.Entries = edit.Entries || len(r.entries) > 0 && !a.call.stored()
 		edit.DropTotal = edit.DropTotal || r.dropTotal && !a.call.stored()
 		edit.Places = edit.Places || slices.ContainsFunc(r.resources, resource.Places)
 	}
@@ -131,7 +130,7 @@ func (a *Answer) holds(typ string) bool {
 		return true
 	}
 	for _, r := range a.rules {
-		if len(r.resources) > 0 && r.when.wants(typ) {
+		if r.when.wants(typ) && (len(r.resources) > 0 || r.looksAtEntriesOf(typ)) {
 			return true
 		}
 	}

@@ -23,7 +23,14 @@ type entry struct {
 // OperationOutcome about the search. keep is false when the entry is to go.
 type entryOperation interface {
 	checked
+	looksAt(typ string) bool // whether it may change entries with resources of a type
 	applyEntry(e *entry) (keep bool)
+}
+
+// looksAtEntriesOf reports whether the rule may change entries with resources of
+// a type.
+func (r *answerRule) looksAtEntriesOf(typ string) bool {
+	return slices.ContainsFunc(r.entries, func(o entryOperation) bool { return o.looksAt(typ) })
 }
 
 // totalDrop leaves Bundle.total out: a server that counts the page is worse
@@ -37,6 +44,8 @@ func (*totalDrop) check(*strict.Document, string) {}
 type entryComplete struct{}
 
 func (*entryComplete) check(*strict.Document, string) {}
+
+func (*entryComplete) looksAt(string) bool { return true }
 
 func (*entryComplete) applyEntry(e *entry) bool {
 	search := e.call.Interaction == fhir.SearchType || e.call.Interaction == fhir.SearchSystem
@@ -83,6 +92,8 @@ type outcomeDrop []string
 
 func (o *outcomeDrop) check(doc *strict.Document, place string) { checkCodes(doc, place, *o) }
 
+func (*outcomeDrop) looksAt(typ string) bool { return typ == "OperationOutcome" }
+
 func (o *outcomeDrop) applyEntry(e *entry) bool {
 	e.eachIssue(*o, e.doc.Remove)
 	return e.typ != "OperationOutcome" || e.doc.Get(e.resource, "issue") != tree.None
@@ -92,6 +103,8 @@ func (o *outcomeDrop) applyEntry(e *entry) bool {
 type outcomeWarn []string
 
 func (o *outcomeWarn) check(doc *strict.Document, place string) { checkCodes(doc, place, *o) }
+
+func (*outcomeWarn) looksAt(typ string) bool { return typ == "OperationOutcome" }
 
 func (o *outcomeWarn) applyEntry(e *entry) bool {
 	e.eachIssue(*o, func(issue tree.Node) {

@@ -17,9 +17,6 @@ type Edit struct {
 	// not held.
 	Holds func(resourceType string) bool
 
-	// Entries makes Resource see every entry, whatever it holds.
-	Entries bool
-
 	// Resource returns what is to stand for text: one resource, then entry is -1,
 	// or one whole entry of the root Bundle, with its index in the hospital's
 	// answer. It returns text itself to change nothing, and nil to leave the entry
@@ -206,7 +203,7 @@ func (s *machine) knowType(buf, raw []byte) error {
 	switch entry := e.hold.depth == 2; {
 	case entry && s.depth == 4, root && !entry:
 		e.typed = s.m.Edit.Holds(string(raw)) && !(root && string(raw) == "Bundle")
-		if !e.typed && !(entry && s.m.Edit.Entries) {
+		if !e.typed {
 			s.letGo()
 		}
 	}
@@ -230,7 +227,7 @@ func (s *machine) endHold(buf []byte, end int) error {
 	if h.depth == 2 {
 		entry = s.stack[2].index
 	}
-	if !e.typed && !(entry >= 0 && s.m.Edit.Entries) {
+	if !e.typed {
 		s.letGo()
 		return nil
 	}

@@ -110,7 +110,7 @@ func FuzzEdit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte, seed uint64) {
 		m := toGateway()
 		m.Edit = edited()
-		m.Edit.Entries = seed%2 == 0
+		m.Edit.Places = seed%2 == 0
 		if seed%3 == 0 {
 			m.Edit.Next = func() (string, error) { return gateway + "/next", nil }
 		}
