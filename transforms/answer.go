@@ -28,7 +28,7 @@ type Answer struct {
 	call   Call
 	base   string // the gateway's address of the hospital
 	env    resource.Call
-	params params        // of the call, if a rule asks for them; an entry's are not known
+	params params        // of the call, if a rule asks for them
 	status int           // of the answer, or of the entry that is at hand
 	rules  []*answerRule // those that may apply
 	work   *workspace
@@ -126,7 +126,7 @@ func (c *Call) stored() bool {
 // holds reports whether a rule may change resources of a type. A Bundle in an
 // entry is held for what it holds.
 func (a *Answer) holds(typ string) bool {
-	if typ == "Bundle" {
+	if typ == bundle {
 		return true
 	}
 	for _, r := range a.rules {
@@ -201,7 +201,7 @@ func (a *Answer) entry(n tree.Node, call *Call) (keep bool, err *fhir.Error) {
 func (a *Answer) resource(n tree.Node, call *Call) *fhir.Error {
 	d := &a.work.doc
 	typ := a.typeOf(n)
-	if typ == "Bundle" {
+	if typ == bundle {
 		return a.bundle(n, call)
 	}
 	r := &a.work.resource
@@ -229,7 +229,7 @@ func (a *Answer) bundle(n tree.Node, call *Call) *fhir.Error {
 		return nil
 	}
 	for _, r := range a.rules {
-		if r.dropTotal && !call.stored() && a.applies(r, call, "Bundle", n) {
+		if r.dropTotal && !call.stored() && a.applies(r, call, bundle, n) {
 			before := a.before(n)
 			d.Remove(d.Get(n, "total"))
 			a.after(r, before, d.Raw)

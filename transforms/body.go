@@ -11,9 +11,9 @@ import (
 )
 
 // Body takes a resource that the caller sends to the hospital: what the rules
-// for answers had changed is taken back and the rules for requests
-// are applied. call.Type is the resource's. env needs what the operations use;
-// its Vars, Zone and Header are set here. The error is a *fhir.Error with the
+// for answers had changed is taken back and the rules for requests are applied.
+// call.Type is the resource's. env needs what the operations use; its Vars and
+// Zone are set here. The error is a *fhir.Error with the
 // place; then applied ends with the rule that refused.
 //
 // body must be a JSON object. It comes back itself when no rule changed it.

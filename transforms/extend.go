@@ -32,7 +32,7 @@ func (v *Vendor) Extend(site, file string, node *yaml.Node) (*Vendor, strict.Pro
 	if c.decoded && len(f.Request)+len(f.Response) == 0 {
 		doc.Fail("", "holds no rule: leave it out")
 	}
-	c.rules(f.Request, f.Response, "")
+	c.rules(f.Request, f.Response)
 	for _, r := range extended.rules[vendors:] {
 		extended.own = append(extended.own, r.name)
 	}

@@ -105,16 +105,16 @@ func (c *compiler) file(f *file, fileName string) {
 		c.doc.Fail("limits.bare_429", "must be until-minute")
 	}
 	c.vendor.Limits, c.vendor.Sources, c.vendor.Unknown = f.Limits, f.Sources, f.Unknown
-	c.rules(f.Request, f.Response, "")
+	c.rules(f.Request, f.Response)
 }
 
-// rules checks and adds the rules that stand at place.
-func (c *compiler) rules(request []fileRule, response []fileAnswer, place string) {
+// rules checks the rules of the document and adds them.
+func (c *compiler) rules(request []fileRule, response []fileAnswer) {
 	for i := range request {
-		c.rule(&request[i], place+"request."+strconv.Itoa(i))
+		c.rule(&request[i], "request."+strconv.Itoa(i))
 	}
 	for i := range response {
-		c.answerRule(&response[i], place+"response."+strconv.Itoa(i))
+		c.answerRule(&response[i], "response."+strconv.Itoa(i))
 	}
 	for _, r := range c.vendor.answers {
 		c.vendor.answersMayFail = c.vendor.answersMayFail || len(r.success) > 0

@@ -2,6 +2,7 @@ package transforms
 
 import (
 	"slices"
+	"strings"
 
 	"fhirgate/transforms/tree"
 )
@@ -30,10 +31,7 @@ func (c *compiler) where(place string, f map[string]words) []valueIs {
 		out = append(out, valueIs{path, words})
 	}
 	slices.SortFunc(out, func(a, b valueIs) int { // the file's order is lost in a map
-		if a.path.String() < b.path.String() {
-			return -1
-		}
-		return 1
+		return strings.Compare(a.path.String(), b.path.String())
 	})
 	return out
 }

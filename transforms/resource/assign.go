@@ -18,8 +18,8 @@ type oneWay struct{}
 // Effect implements Operation.
 func (oneWay) Effect() Effect { return OneWay }
 
-// set gives an element a value. It makes what is missing on the way there.
-type set struct {
+// assignment is the form of the operations that give an element a value.
+type assignment struct {
 	lossy
 
 	Path  path  `yaml:"path"`
@@ -27,16 +27,19 @@ type set struct {
 }
 
 // Check implements Operation.
-func (o *set) Check(doc *strict.Document, place string) {
+func (o *assignment) Check(doc *strict.Document, place string) {
 	o.Path.check(doc, place+".path")
 	o.Value.check(doc, place+".value")
 }
 
 // Paths implements Operation.
-func (o *set) Paths() []tree.Path { return []tree.Path{o.Path.Path} }
+func (o *assignment) Paths() []tree.Path { return []tree.Path{o.Path.Path} }
 
 // Reads implements Reader.
-func (o *set) Reads() []string { return o.Value.reads() }
+func (o *assignment) Reads() []string { return o.Value.reads() }
+
+// set gives an element a value. It makes what is missing on the way there.
+type set struct{ assignment }
 
 // Apply implements Operation.
 func (o *set) Apply(r *Resource) (changed bool, _ *fhir.Error) {
@@ -49,24 +52,7 @@ func (o *set) Apply(r *Resource) (changed bool, _ *fhir.Error) {
 
 // preset gives an element that is missing a value: in each object that is
 // there to hold it, or in one that it makes.
-type preset struct {
-	lossy
-
-	Path  path  `yaml:"path"`
-	Value value `yaml:"value"`
-}
-
-// Check implements Operation.
-func (o *preset) Check(doc *strict.Document, place string) {
-	o.Path.check(doc, place+".path")
-	o.Value.check(doc, place+".value")
-}
-
-// Paths implements Operation.
-func (o *preset) Paths() []tree.Path { return []tree.Path{o.Path.Path} }
-
-// Reads implements Reader.
-func (o *preset) Reads() []string { return o.Value.reads() }
+type preset struct{ assignment }
 
 // Apply implements Operation.
 func (o *preset) Apply(r *Resource) (changed bool, _ *fhir.Error) {

@@ -240,6 +240,7 @@ func TestEffects(t *testing.T) {
 		`absent.drop: [name]`:                                            Lossy,
 		`coding.keepOnly: {path: type.coding, systems: [a]}`:             Lossy,
 		`name.currentFirst: {path: name}`:                                Lossy,
+
 		`code.map: {path: gender, map: {M: male}, unmapped: fail, params: [gender]}`: Reversible,
 	} {
 		testify.Equal(t, want, operation(t, do).Effect(), do)
