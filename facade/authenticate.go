@@ -10,21 +10,11 @@ import (
 	"fhirgate/fhir"
 )
 
-// Consumer is who calls.
-type Consumer struct {
-	KeyID   string    // public id of the key
-	PlanID  string    // names a plan of the snapshot
-	Expires time.Time // zero = never
-}
-
 // Keys finds the consumer of a key. Lookup returns ErrUnknownKey for a key that
 // never was or was revoked, and any other error when it cannot tell.
 type Keys interface {
 	Lookup(ctx context.Context, key string) (*Consumer, error)
 }
-
-// ErrUnknownKey is returned by Keys for a key that gives no access.
-var ErrUnknownKey = errors.New("unknown or revoked key")
 
 // maxKeyLength bounds what is looked up.
 const maxKeyLength = 256

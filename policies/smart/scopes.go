@@ -1,0 +1,4 @@
+package smart
+
+// Scopes is a set of clinical scopes. It is never changed once it is made.
+type Scopes struct{}
