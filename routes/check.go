@@ -42,6 +42,7 @@ func (r *Route) check(doc *strict.Document, fileID string) {
 	r.Upstream.check(doc)
 	r.checkInteractions(doc)
 	r.checkOperations(doc)
+	r.checkCallers(doc)
 }
 
 func (u *Upstream) check(doc *strict.Document) {

@@ -26,6 +26,8 @@ type Route struct {
 	Interactions map[string][]fhir.Interaction `yaml:"interactions"` // by resource type, or "system"
 	Operations   map[string][]string           `yaml:"operations"`   // "$name" by resource type, or "system"
 	Vars         map[string]string             `yaml:"vars"`         // values that the vendor's rules read as {var: name}
+	Accept       []string                      `yaml:"accept"`       // the ways in that callers may use, see Ways; default all
+	Deny         []Denial                      `yaml:"deny"`         // resources that no caller gets or changes
 	Rules        yaml.Node                     `yaml:"rules"`        // rules between the caller and the vendor's, of the form that vendor files have
 
 	File     string         `yaml:"-"` // where it was read from

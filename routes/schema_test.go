@@ -43,6 +43,11 @@ func TestTheSchemaAgreesWithTheLoader(t *testing.T) {
 		"system":           {"system: [batch]", "system: [read]", false},
 		"operation":        {`"$everything"`, "everything", false},
 		"only operations":  {"interactions: {Patient: [read, search-type], DocumentReference: [create, conditional-create], system: [batch]}\n", "", true},
+		"accept":           {"time_zone", "accept: [token, api-key+certificate]\ntime_zone", true},
+		"accept nothing":   {"time_zone", "accept: []\ntime_zone", false},
+		"unknown way":      {"time_zone", "accept: [password]\ntime_zone", false},
+		"deny":             {"time_zone", "deny: [{type: \"*\", where: \"_security=R\"}, {type: Observation}]\ntime_zone", true},
+		"deny lower case":  {"time_zone", "deny: [{type: observation}]\ntime_zone", false},
 		"vars":             {"time_zone", "vars: {mrn_system: \"urn:x\"}\ntime_zone", true},
 		"all upstream":     {"interactions:", "  aliases: [\"http://a.example\"]\n  link_hosts: [\"b.example:8443\"]\n  headers: {Epic-Client-ID: x}\n  timeouts: {connect: 1m30s, first_byte: 500ms, idle: 1h}\n  private_network: true\ninteractions:", true},
 		"timeout":          {"interactions:", "  timeouts: {connect: soon}\ninteractions:", false},
@@ -97,6 +102,8 @@ func TestTheSchemaHasTheVocabulary(t *testing.T) {
 
 	require.ElementsMatch(t, slices.Collect(maps.Keys(authFields)), below(auth, "kind")["enum"])
 	require.ElementsMatch(t, algorithms, below(auth, "alg")["enum"])
+	require.ElementsMatch(t, Ways, below(root, "properties", "accept", "items")["enum"])
+	require.Equal(t, keys[Denial](), slices.Sorted(maps.Keys(below(root, "properties", "deny", "items", "properties"))))
 	interactions := below(root, "properties", "interactions")
 	require.ElementsMatch(t, words(fhir.SystemInteractions), below(interactions, "properties", System, "items")["enum"])
 	require.ElementsMatch(t, words(fhir.TypeInteractions), below(interactions, "patternProperties", "^[A-Z][A-Za-z]+$", "items")["enum"])

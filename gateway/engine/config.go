@@ -7,9 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"time"
 
 	tyk "github.com/TykTechnologies/tyk/config"
 
@@ -22,24 +20,6 @@ type Config struct {
 	Settings Settings // the section "fhirgate", with its defaults filled in
 
 	tyk tyk.Config
-}
-
-// Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
-// working directory and are absolute once loaded.
-type Settings struct {
-	PublicURL             string        `yaml:"public_url"`               // what clients call the gateway, without the path; default: this host
-	DataDir               string        `yaml:"data_dir"`                 // private files and the embedded store; default "data"
-	Routes                string        `yaml:"routes"`                   // folder of hospitals; default "routes"
-	Transforms            string        `yaml:"transforms"`               // folder of vendor rules; default "transforms"
-	Policies              string        `yaml:"policies"`                 // folder of plans; default "policies"
-	AdminListen           string        `yaml:"admin_listen"`             // host:port of the admin API; default "127.0.0.1:8081"
-	LogLevel              string        `yaml:"log_level"`                // debug, info, warn or error; default "info"
-	KeyEncryptionKeysFile string        `yaml:"key_encryption_keys_file"` // keys that encrypt tokens and signing keys at rest; default "<data_dir>/key-encryption-keys"
-	LinkKeysFile          string        `yaml:"link_keys_file"`           // keys that seal links; default "<data_dir>/link-keys"
-	DrainDelaySeconds     int           `yaml:"drain_delay_seconds"`      // how long readiness is denied before the port closes; default 0
-	DrainSeconds          int           `yaml:"drain_seconds"`            // how long requests in flight may take at a stop; default 30
-	Drain                 time.Duration `yaml:"-"`                        // DrainSeconds as a duration
-	DrainDelay            time.Duration `yaml:"-"`                        // DrainDelaySeconds as a duration
 }
 
 // LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
@@ -89,7 +69,7 @@ func parseConfig(path string, data []byte) (*Config, error) {
 func (c *Config) absolute() error {
 	s, store := &c.Settings, &c.tyk.Storage
 	paths := []*string{
-		&s.DataDir, &s.Routes, &s.Transforms, &s.Policies, &s.LinkKeysFile, &s.KeyEncryptionKeysFile,
+		&s.DataDir, &s.Routes, &s.Transforms, &s.Policies, &s.LinkKeysFile, &s.KeyEncryptionKeysFile, &s.ClientCAFile,
 		&store.CAFile, &store.CertFile, &store.KeyFile,
 	}
 	for i := range c.tyk.HttpServerOptions.Certificates {
@@ -132,50 +112,3 @@ func (c *Config) localURL() string {
 func (c *Config) SetAddress(host string, port int) {
 	c.tyk.ListenAddress, c.tyk.ListenPort = host, port
 }
-
-func (s *Settings) complete(path, localURL string) strict.Problems {
-	orElse := func(value *string, fallback string) {
-		if *value == "" {
-			*value = fallback
-		}
-	}
-	orElse(&s.PublicURL, localURL)
-	orElse(&s.DataDir, "data")
-	orElse(&s.Routes, "routes")
-	orElse(&s.Transforms, "transforms")
-	orElse(&s.Policies, "policies")
-	orElse(&s.AdminListen, "127.0.0.1:8081")
-	orElse(&s.LogLevel, "info")
-	orElse(&s.LinkKeysFile, s.DataDir+"/link-keys")
-	orElse(&s.KeyEncryptionKeysFile, s.DataDir+"/key-encryption-keys")
-	if s.DrainSeconds == 0 {
-		s.DrainSeconds = 30
-	}
-	s.Drain = time.Duration(s.DrainSeconds) * time.Second
-	s.DrainDelay = time.Duration(s.DrainDelaySeconds) * time.Second
-
-	var problems strict.Problems
-	fail := func(format string, args ...any) {
-		problems = append(problems, strict.Problem{File: path, Text: "fhirgate." + fmt.Sprintf(format, args...)})
-	}
-	if !publicURL.MatchString(s.PublicURL) {
-		fail("public_url: must be http:// or https:// with a host, without query or fragment")
-	}
-	if _, _, err := net.SplitHostPort(s.AdminListen); err != nil {
-		fail(`admin_listen: must be host:port, such as "127.0.0.1:8081"`)
-	}
-	switch s.LogLevel {
-	case "debug", "info", "warn", "error":
-	default:
-		fail("log_level: %s", strict.Unknown("level", s.LogLevel, []string{"debug", "info", "warn", "error"}))
-	}
-	if s.DrainSeconds < 0 {
-		fail("drain_seconds: must be positive")
-	}
-	if s.DrainDelaySeconds < 0 {
-		fail("drain_delay_seconds: must not be negative")
-	}
-	return problems
-}
-
-var publicURL = regexp.MustCompile(`^https?://[^/?#\s]+(/[^?#\s]*)?$`)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,13 +51,33 @@ func publicServer(c *Config, handler http.Handler, log *slog.Logger) (*http.Serv
 	}
 	server.Protocols.SetHTTP1(true)
 	if !options.UseSSL {
+		if c.Settings.ClientCAFile != "" {
+			return nil, errors.New("fhirgate.client_ca_file: client certificates need TLS: set http_server_options.use_ssl")
+		}
 		server.Protocols.SetUnencryptedHTTP2(true)
 		return server, nil
 	}
 	server.Protocols.SetHTTP2(options.EnableHttp2)
 	var err error
-	server.TLSConfig, err = tlsConfig(options)
-	return server, err
+	if server.TLSConfig, err = tlsConfig(options); err != nil || c.Settings.ClientCAFile == "" {
+		return server, err
+	}
+	return server, askForCertificates(server.TLSConfig, c.Settings.ClientCAFile)
+}
+
+// askForCertificates makes callers that have a certificate of one of the CAs in
+// file show it. One of another CA, or that has expired, ends the handshake.
+func askForCertificates(config *tls.Config, file string) error {
+	authorities, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("fhirgate.client_ca_file: %w", err)
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(authorities) {
+		return fmt.Errorf("fhirgate.client_ca_file: %s holds no certificate (PEM)", file)
+	}
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	return nil
 }
 
 func tlsConfig(options tyk.HttpServerOptionsConfig) (*tls.Config, error) {
