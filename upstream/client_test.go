@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -19,17 +18,6 @@ import (
 )
 
 func TestPrivateAddressesAreRefused(t *testing.T) {
-	for address, want := range map[string]bool{
-		"127.0.0.1": true, "127.8.8.8": true, "10.0.0.1": true, "172.16.0.1": true, "192.168.1.1": true, "169.254.169.254": true,
-		"100.64.0.1": true, "100.100.100.200": true, "0.0.0.0": true, "0.1.2.3": true, "192.0.0.192": true, "198.18.0.1": true,
-		"224.0.0.1": true, "240.0.0.1": true, "255.255.255.255": true,
-		"::": true, "::1": true, "::ffff:127.0.0.1": true, "::127.0.0.1": true, "fe80::1%eth0": true, "fc00::1": true, "fd00:ec2::254": true,
-		"fec0::1": true, "ff02::1": true, "64:ff9b::7f00:1": true, "64:ff9b::a9fe:a9fe": true, "64:ff9b:1::1": true, "2002:7f00:1::": true,
-		"8.8.8.8": false, "172.32.0.1": false, "100.128.0.1": false, "2600::1": false, "64:ff9b::808:808": false,
-	} {
-		require.Equal(t, want, private(netip.MustParseAddr(address)), address)
-	}
-
 	h := newHospital(t)
 	_, port, err := net.SplitHostPort(h.Listener.Addr().String())
 	require.NoError(t, err)

@@ -32,6 +32,7 @@ type Options struct {
 	Redis    redis.UniversalClient
 	SealKeys jose.JSONWebKeySet // key-encryption keys ("oct", 32 bytes, with a kid): the first seals, all open
 	Folder   string             // of rings that are files; empty or missing = none
+	Hash     string             // where the records are in Redis; empty = "fhirgate:rings". Rings of one hash are one set
 	Log      *slog.Logger       // nil = slog.Default()
 	Now      func() time.Time   // nil = time.Now
 }
@@ -41,6 +42,7 @@ type Rings struct {
 	redis  redis.UniversalClient
 	seal   *envelope.Keys
 	folder string
+	hash   string
 	log    *slog.Logger
 	now    func() time.Time
 
@@ -55,8 +57,11 @@ func Open(o Options) (*Rings, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rings{redis: o.Redis, seal: seal, folder: o.Folder, log: o.Log, now: o.Now}
+	r := &Rings{redis: o.Redis, seal: seal, folder: o.Folder, hash: o.Hash, log: o.Log, now: o.Now}
 	r.last.Store(&view{})
+	if r.hash == "" {
+		r.hash = hashName
+	}
 	if r.log == nil {
 		r.log = slog.Default()
 	}
@@ -107,6 +112,7 @@ func checkAfter(after time.Duration) error {
 }
 
 // Create makes a ring with a first key, which is published and signs at once.
+// After an ErrExists the ring that there is can be used without delay.
 // Errors: ErrInvalid, ErrExists, or Redis'.
 func (r *Rings) Create(ctx context.Context, wanted New) (Status, error) {
 	if err := wanted.complete(); err != nil {
@@ -121,6 +127,7 @@ func (r *Rings) Create(ctx context.Context, wanted New) (Status, error) {
 	}
 	written, err := r.swap(ctx, ring.Name, "", ring)
 	if err == nil && !written {
+		r.forget() // another node was faster, and this one has not read of it
 		err = ErrExists
 	}
 	return r.changed(ring, err)

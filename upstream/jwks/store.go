@@ -9,8 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// hashName is the one key in Redis: a hash of records by name, so that a
-// cluster keeps them, and the script that changes them, in one place.
+// hashName is where the records are unless Options say otherwise: a hash of
+// records by name, so that a cluster keeps them, and the script that changes
+// them, in one place.
 const hashName = "fhirgate:rings"
 
 // swapAttempts bounds how often a change is tried again because somebody else
@@ -36,7 +37,7 @@ func (r *Rings) swap(ctx context.Context, name, read string, ring *Ring) (bool, 
 	if err != nil {
 		return false, err
 	}
-	written, err := swapScript.Run(ctx, r.redis, []string{hashName}, name, read, string(data)).Bool()
+	written, err := swapScript.Run(ctx, r.redis, []string{r.hash}, name, read, string(data)).Bool()
 	if err != nil {
 		return false, fmt.Errorf("writing ring %s: %w", name, err)
 	}
@@ -48,7 +49,7 @@ func (r *Rings) swap(ctx context.Context, name, read string, ring *Ring) (bool, 
 // key-encryption key in force is the one in use.
 func (r *Rings) update(ctx context.Context, name string, change func(*Ring) error) (*Ring, error) {
 	for range swapAttempts {
-		read, err := r.redis.HGet(ctx, hashName, name).Result()
+		read, err := r.redis.HGet(ctx, r.hash, name).Result()
 		if errors.Is(err, redis.Nil) {
 			return nil, ErrNoRing
 		}

@@ -61,3 +61,35 @@ func TestTheEmbeddedStoreKeepsRings(t *testing.T) {
 	}))
 	require.True(t, found)
 }
+
+func TestHashesAreApart(t *testing.T) {
+	l := newLab(t)
+	hospitals := l.node()
+	tokens := l.node(func(o *Options) { o.Hash = "fhirgate:other" })
+	create(t, hospitals, "r")
+	create(t, tokens, "r")
+	create(t, tokens, "s")
+
+	require.Len(t, published(t, hospitals, ""), 1)
+	require.Len(t, published(t, tokens, ""), 2)
+	require.NotEqual(t, signing(t, hospitals, "r"), signing(t, tokens, "r"))
+
+	_, err := tokens.Rotate(t.Context(), "s", 0)
+	require.NoError(t, err)
+	require.Len(t, published(t, tokens, "s"), 2)
+	require.Len(t, published(t, hospitals, ""), 1)
+}
+
+// TestCreateAfterAnother has two nodes make the same ring, neither of which has
+// read of the other's: the slower one can use it at once.
+func TestCreateAfterAnother(t *testing.T) {
+	l := newLab(t)
+	first, second := l.node(), l.node()
+	_, err := second.Signer("r").SigningKey(t.Context())
+	require.ErrorIs(t, err, ErrNoRing)
+
+	create(t, first, "r")
+	_, err = second.Create(t.Context(), New{Name: "r", Alg: jose.ES256})
+	require.ErrorIs(t, err, ErrExists)
+	require.Equal(t, signing(t, first, "r"), signing(t, second, "r"))
+}

@@ -84,7 +84,7 @@ func (r *Rings) read(ctx context.Context) *view {
 }
 
 func (r *Rings) readStore(ctx context.Context, last, next *view) {
-	records, err := r.redis.HGetAll(ctx, hashName).Result()
+	records, err := r.redis.HGetAll(ctx, r.hash).Result()
 	if err != nil {
 		next.err = err
 		for name, o := range last.rings {
