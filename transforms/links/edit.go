@@ -29,6 +29,10 @@ type Edit struct {
 	// leaves those that were moved as they are. Bundle.link is not among them.
 	Places bool
 
+	// Signed, if set, fails the pass of a text that is a signed Bundle, whose
+	// entries Resource would not see.
+	Signed error
+
 	// DropTotal leaves Bundle.total out.
 	DropTotal bool
 

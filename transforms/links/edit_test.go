@@ -248,3 +248,25 @@ func TestLinesKnowNothingOfOneAnother(t *testing.T) {
 		}
 	}
 }
+
+func TestASignedBundleFailsWhereItsEntriesMustBeSeen(t *testing.T) {
+	refused := errors.New("refused")
+	m := &Map{Edit: &Edit{Holds: func(string) bool { return true }, Resource: func(text []byte, _ int) ([]byte, error) { return text, nil }, Signed: refused}}
+	for _, text := range []string{
+		`{"resourceType":"Bundle","signature":{},"entry":[{"resource":{"resourceType":"Patient"}}]}`,
+		`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient"}}],"signature":{}}`,
+	} {
+		_, err := Rewrite(nil, []byte(text), m)
+		require.ErrorIs(t, err, refused)
+	}
+	_, err := Rewrite(nil, []byte(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Bundle","signature":{},"entry":[]}}]}`), m)
+	require.NoError(t, err, "an entry is seen whole")
+}
+
+func TestSeenIsToldEveryReference(t *testing.T) {
+	var seen []string
+	m := &Map{Seen: func(url []byte) { seen = append(seen, string(url)) }}
+	_, err := Rewrite(nil, []byte(`{"resourceType":"Bundle","link":[{"relation":"self","url":"x"}],"entry":[{"fullUrl":"https://e/Patient/1","resource":{"resourceType":"Observation","subject":{"reference":"Patient\/1"}},"response":{"location":"Patient/1/_history/2"}}]}`), m)
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://e/Patient/1", "Patient/1", "Patient/1/_history/2"}, seen)
+}

@@ -54,6 +54,11 @@ type Map struct {
 	// means unchanged.
 	Other func(kind Kind, url string) (string, error)
 
+	// Seen, if set, is told every reference, fullUrl and response.location as it
+	// stood in the text, also those that nothing moves; the same one perhaps twice.
+	// It must not keep url.
+	Seen func(url []byte)
+
 	// Frozen holds the byte offsets of the "{" of objects that pass unchanged,
 	// as *SignedError reports them.
 	Frozen []int64

@@ -24,6 +24,9 @@ type heldLink struct {
 // it turns out that the innermost container is a signed Bundle, changed already,
 // the caller must go on at buf[back].
 func (s *machine) visit(kind Kind, buf []byte, start, end int, escaped bool) (back int, err error) {
+	if s.m.Seen != nil && (kind == KindReference || kind == KindFullURL || kind == KindLocation) {
+		s.m.Seen(s.content(buf[start:end], escaped))
+	}
 	switch kind {
 	case useType:
 		return s.resourceType(buf, buf[start:end], escaped)

@@ -184,6 +184,9 @@ func (s *machine) pop(buf []byte) error {
 // it was changed already but began in this run, the changes are taken back and
 // the caller must go on at buf[back], its first member again.
 func (s *machine) freeze(f *frame) (back int, err error) {
+	if s.depth == 1 && s.m.Edit != nil && s.m.Edit.Signed != nil {
+		return 0, &Error{Offset: f.start, Err: s.m.Edit.Signed}
+	}
 	if s.held.active && s.held.depth >= s.depth {
 		s.held.active = false
 	}
