@@ -1,0 +1,177 @@
+package smart
+
+import (
+	"fhirgate/fhir"
+)
+
+// everything is the operation that collects what is known of a patient.
+const everything = "$everything"
+
+// readOnly are the operations that change nothing, and the types whose
+// resources they look at: AllTypes, or "" for the type they are called on.
+// Each needs r and s there. Every other operation needs all actions.
+var readOnly = map[string]string{
+	everything:       AllTypes,
+	"$export":        AllTypes,
+	"$summary":       AllTypes,
+	"$document":      AllTypes,
+	"$graph":         AllTypes,
+	"$docref":        "",
+	"$expand":        "",
+	"$lastn":         "",
+	"$lookup":        "",
+	"$match":         "",
+	"$meta":          "",
+	"$stats":         "",
+	"$subsumes":      "",
+	"$translate":     "",
+	"$validate":      "",
+	"$validate-code": "",
+}
+
+// aggregates are those of readOnly whose answer can tell of resources without
+// holding them, or comes by another way.
+var aggregates = map[string]bool{"$export": true, "$stats": true}
+
+// needs returns the actions that an interaction other than an operation needs
+// on its type (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources).
+// A conditional one searches first, and a conditional update may create.
+func needs(req fhir.Request) Actions {
+	var actions Actions
+	switch req.Interaction {
+	case fhir.Read, fhir.VRead, fhir.HistoryInstance:
+		actions = Read
+	case fhir.SearchType, fhir.SearchSystem, fhir.HistoryType, fhir.HistorySystem:
+		actions = Search
+	case fhir.Create:
+		actions = Create
+	case fhir.Update:
+		actions = Update
+		if req.Conditional {
+			actions |= Create
+		}
+	case fhir.Patch:
+		actions = Update
+	case fhir.Delete:
+		actions = Delete
+	default:
+		return allActions
+	}
+	if req.Conditional {
+		actions |= Search
+	}
+	return actions
+}
+
+// Check decides whether a call may be made. query is that of the URL; form
+// holds further search parameters: the body of a POST _search, or the
+// condition of If-None-Exist. A batch or transaction passes, because each of
+// its entries is a call of its own; its Permission sees nothing.
+//
+// The error is a *fhir.Error: 403 with the scope that is missing, 400 where the
+// query cannot be read.
+func (a Access) Check(req fhir.Request, query string, form ...string) (Permission, error) {
+	p := Permission{access: a, typ: req.Type, interaction: req.Interaction, conditional: req.Conditional}
+	switch req.Interaction {
+	case fhir.Capabilities:
+		p.free = true
+		return p, nil
+	case fhir.Batch, fhir.Transaction:
+		return p, nil
+	}
+	p.ok = true
+	p.needs = needs(req)
+	if a.open(p.needs | Read | Search) {
+		p.free = true
+		return p, nil
+	}
+	if err := a.check(req, &p, query, form); err != nil {
+		return Permission{}, err
+	}
+	return p, nil
+}
+
+func (a *Access) check(req fhir.Request, p *Permission, query string, form []string) error {
+	q := asked{access: a, permission: p, req: req}
+	if err := q.read(query); err != nil {
+		return err
+	}
+	for _, more := range form {
+		if err := q.read(more); err != nil {
+			return err
+		}
+	}
+	switch req.Interaction {
+	case fhir.Operation:
+		return a.checkOperation(req, p)
+	case fhir.SearchSystem, fhir.HistorySystem:
+		return q.checkSystem()
+	}
+	reason := "for the interaction " + string(req.Interaction)
+	switch {
+	case req.Conditional && req.Interaction == fhir.Create:
+		if err := a.permit(req.Type, Create, "for the interaction conditional create"); err != nil {
+			return err
+		}
+		return a.permitFully(req.Type, Search, "for the interaction conditional create")
+	case req.Conditional:
+		return a.permitFully(req.Type, p.needs, "for the interaction conditional "+string(req.Interaction))
+	}
+	if err := a.permit(req.Type, p.needs, reason); err != nil {
+		return err
+	}
+	if req.Compartment != "" {
+		return a.checkCompartment(req)
+	}
+	p.free = a.settled(req, p)
+	return nil
+}
+
+// settled reports whether nothing of the answer can be out of scope: it is one
+// resource, or versions, of a type without conditions. The answer to a search
+// may hold types that nobody asked for.
+func (a *Access) settled(req fhir.Request, p *Permission) bool {
+	if len(a.denied) > 0 || req.Type == "Bundle" || req.Interaction == fhir.SearchType {
+		return false
+	}
+	return a.level(req.Type, p.needs|p.brings(req.Type)) == full
+}
+
+// checkCompartment permits a search below a resource only to those who may read
+// that resource: the answer tells that it exists.
+func (a *Access) checkCompartment(req fhir.Request) error {
+	const reason = "for a search in the compartment of a resource"
+	if req.Compartment == "Patient" && req.ID == a.holder.Patient {
+		return a.permit("Patient", Read, reason)
+	}
+	return a.permitFully(req.Compartment, Read, reason)
+}
+
+func (a *Access) checkOperation(req fhir.Request, p *Permission) error {
+	typ, known := readOnly[req.Operation]
+	if !known {
+		p.needs = allActions
+	} else {
+		p.needs = Read | Search
+	}
+	if typ == "" {
+		typ = req.Type
+	}
+	if typ == "" {
+		typ = AllTypes
+	}
+	const reason = "for this operation"
+	if req.Type != "" && a.deniesAll(req.Type) {
+		return a.permit(req.Type, 0, reason)
+	}
+	if len(a.denied) > 0 && (!known || aggregates[req.Operation]) {
+		return a.permitFully(AllTypes, p.needs, reason)
+	}
+	if req.Operation == everything && req.Type == "Patient" && req.ID != "" && req.ID == a.holder.Patient {
+		return a.permit(typ, p.needs, reason) // the whole record of the patient in context, entry by entry
+	}
+	if a.level(typ, p.needs) == full {
+		return nil
+	}
+	return forbidden("the call needs the scope " + a.scope(typ, a.short(typ, p.needs, full)) + " without constraints or a patient, " + reason)
+}
