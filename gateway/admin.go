@@ -29,24 +29,6 @@ type admin struct {
 	public   string // the gateway's public URL
 }
 
-// NewKey is the body of POST /admin/keys.
-type NewKey struct {
-	Name string   `json:"name"`
-	Plan string   `json:"plan"`
-	Life Duration `json:"life"` // "" or "0s" = for ever
-}
-
-// Rotation is the body of POST /admin/keys/{id}/rotate.
-type Rotation struct {
-	Grace Duration `json:"grace"` // how long the old secrets work on
-}
-
-// IssuedKey answers a creation or rotation: the only time the secret is shown.
-type IssuedKey struct {
-	*keys.Key
-	Secret string `json:"secret"`
-}
-
 // Loaded answers a reload: how much is in force now.
 type Loaded struct {
 	Hospitals int `json:"hospitals"`
@@ -80,6 +62,7 @@ func (a *admin) handler() http.Handler {
 		"POST /admin/keys":             a.createKey,
 		"GET /admin/keys":              a.listKeys,
 		"GET /admin/keys/{id}":         a.showKey,
+		"PATCH /admin/keys/{id}":       a.updateKey,
 		"POST /admin/keys/{id}/rotate": a.rotateKey,
 		"DELETE /admin/keys/{id}":      a.revokeKey,
 		"POST /admin/reload":           a.reloadFiles,
@@ -130,7 +113,7 @@ func adminError(err error) *fhir.Error {
 		return fhirErr
 	case errors.Is(err, keys.ErrNotFound):
 		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, err.Error())
-	case errors.Is(err, keys.ErrRevoked), errors.Is(err, keys.ErrExpired):
+	case errors.Is(err, keys.ErrRevoked), errors.Is(err, keys.ErrExpired), errors.Is(err, keys.ErrContended):
 		return fhir.NewError(http.StatusConflict, fhir.IssueConflict, err.Error())
 	case errors.As(err, &problems):
 		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueInvalid, err.Error())
@@ -140,46 +123,6 @@ func adminError(err error) *fhir.Error {
 		}
 		return fhir.NewError(http.StatusServiceUnavailable, fhir.IssueTransient, err.Error())
 	}
-}
-
-func (a *admin) createKey(r *http.Request) (int, any, error) {
-	var wanted NewKey
-	if err := decode(r, &wanted); err != nil {
-		return 0, nil, err
-	}
-	plans := a.snapshot().Plans
-	if plan := plans[wanted.Plan]; plan == nil || !plan.Active {
-		return 0, nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, strict.Unknown("plan", wanted.Plan, sortedKeys(plans)))
-	}
-	if wanted.Name == "" || len(wanted.Name) > 100 {
-		return 0, nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "the key needs a name of at most 100 characters")
-	}
-	key, secret, err := a.keeper.Create(r.Context(), wanted.Name, wanted.Plan, time.Duration(wanted.Life))
-	return http.StatusCreated, IssuedKey{key, secret}, err
-}
-
-func (a *admin) listKeys(r *http.Request) (int, any, error) {
-	found, err := a.keeper.List(r.Context())
-	return http.StatusOK, found, err
-}
-
-func (a *admin) showKey(r *http.Request) (int, any, error) {
-	key, err := a.keeper.Get(r.Context(), r.PathValue("id"))
-	return http.StatusOK, key, err
-}
-
-func (a *admin) rotateKey(r *http.Request) (int, any, error) {
-	var wanted Rotation
-	if err := decode(r, &wanted); err != nil {
-		return 0, nil, err
-	}
-	key, secret, err := a.keeper.Rotate(r.Context(), r.PathValue("id"), time.Duration(wanted.Grace))
-	return http.StatusOK, IssuedKey{key, secret}, err
-}
-
-func (a *admin) revokeKey(r *http.Request) (int, any, error) {
-	key, err := a.keeper.Revoke(r.Context(), r.PathValue("id"))
-	return http.StatusOK, key, err
 }
 
 func (a *admin) reloadFiles(r *http.Request) (int, any, error) {

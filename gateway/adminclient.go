@@ -61,6 +61,11 @@ func (c *AdminClient) Show(ctx context.Context, id string) (*keys.Key, error) {
 	return ask[keys.Key](ctx, c, http.MethodGet, "/admin/keys/"+url.PathEscape(id), nil)
 }
 
+// Update changes a key.
+func (c *AdminClient) Update(ctx context.Context, id string, wanted KeyChanges) (*keys.Key, error) {
+	return ask[keys.Key](ctx, c, http.MethodPatch, "/admin/keys/"+url.PathEscape(id), wanted)
+}
+
 // Rotate gives a key a new secret.
 func (c *AdminClient) Rotate(ctx context.Context, id string, wanted Rotation) (*IssuedKey, error) {
 	return ask[IssuedKey](ctx, c, http.MethodPost, "/admin/keys/"+url.PathEscape(id)+"/rotate", wanted)

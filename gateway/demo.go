@@ -155,6 +155,6 @@ func demoKey(ctx context.Context, keeper *keys.Keeper) (string, error) {
 			return secret, err
 		}
 	}
-	_, secret, err := keeper.Create(ctx, demoKeyName, demoPlan, 0)
+	_, secret, err := keeper.Create(ctx, keys.New{Name: demoKeyName, Plan: demoPlan, WithSecret: true})
 	return secret, err
 }

@@ -89,12 +89,12 @@ func TestALifeOfAKey(t *testing.T) {
 	require.Empty(t, none)
 	require.NotNil(t, none, "an empty list is [] in JSON")
 
-	key, first, err := keeper.Create(ctx, "PACS", "trial", time.Hour)
+	key, first, err := keeper.Create(ctx, New{Name: "PACS", Plan: "trial", WithSecret: true, Life: time.Hour})
 	require.NoError(t, err)
 	require.Equal(t, first[len(first)-4:], key.Secrets[0].Hint)
 	consumer, err := lookup(first)
 	require.NoError(t, err)
-	require.Equal(t, &facade.Consumer{KeyID: key.ID, PlanID: "trial", Expires: key.Expires.Local()}, consumer)
+	require.Equal(t, &facade.Consumer{KeyID: key.ID, Name: "PACS", PlanID: "trial", Expires: key.Expires, Way: facade.WayKey}, consumer)
 	stored, err := keeper.Get(ctx, key.ID)
 	require.NoError(t, err)
 	require.Equal(t, key, stored)
@@ -125,7 +125,7 @@ func TestALifeOfAKey(t *testing.T) {
 	_, err = lookup(third)
 	require.NoError(t, err)
 
-	_, _, err = keeper.Create(ctx, "another", "trial", 0)
+	_, _, err = keeper.Create(ctx, New{Name: "another", Plan: "trial", WithSecret: true})
 	require.NoError(t, err)
 	all, err := keeper.List(ctx)
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestASessionThatIsWrittenBackStaysDead(t *testing.T) {
 	client, _ := redisServer(t)
 	ctx := t.Context()
 	keeper := NewKeeper(&sessions{redis: client}, client)
-	key, secret, err := keeper.Create(ctx, "PACS", "trial", 0)
+	key, secret, err := keeper.Create(ctx, New{Name: "PACS", Plan: "trial", WithSecret: true})
 	require.NoError(t, err)
 	name := engine.KeyName(secret)
 	session, err := client.Get(ctx, name).Result()
@@ -186,7 +186,7 @@ func TestARotationDuringARevocationIsDead(t *testing.T) {
 	other := NewKeeper(&sessions{redis: client}, client)
 	here := &sessions{redis: client}
 	keeper := NewKeeper(here, client)
-	key, first, err := keeper.Create(ctx, "PACS", "trial", 0)
+	key, first, err := keeper.Create(ctx, New{Name: "PACS", Plan: "trial", WithSecret: true})
 	require.NoError(t, err)
 	for _, grace := range []time.Duration{0, time.Hour} {
 		here.created = func() {
@@ -212,7 +212,7 @@ func TestRotationsAtTheSameTime(t *testing.T) {
 	client, _ := redisServer(t)
 	ctx := t.Context()
 	keeper := NewKeeper(&sessions{redis: client}, client)
-	key, _, err := keeper.Create(ctx, "PACS", "trial", 0)
+	key, _, err := keeper.Create(ctx, New{Name: "PACS", Plan: "trial", WithSecret: true})
 	require.NoError(t, err)
 	secrets := make(chan string, 20)
 	var group sync.WaitGroup
@@ -244,14 +244,14 @@ func TestAnExpiredKeyIsNotRotated(t *testing.T) {
 	keeper := NewKeeper(&sessions{redis: client}, client)
 	now := time.Now()
 	keeper.now = func() time.Time { return now }
-	key, _, err := keeper.Create(ctx, "PACS", "trial", time.Minute)
+	key, _, err := keeper.Create(ctx, New{Name: "PACS", Plan: "trial", WithSecret: true, Life: time.Minute})
 	require.NoError(t, err)
 	now = now.Add(2 * time.Minute)
 	require.Equal(t, "expired", key.Status(now))
 	_, _, err = keeper.Rotate(ctx, key.ID, 0)
 	require.ErrorIs(t, err, ErrExpired)
 
-	lasting, _, err := keeper.Create(ctx, "PACS", "trial", 0)
+	lasting, _, err := keeper.Create(ctx, New{Name: "PACS", Plan: "trial", WithSecret: true})
 	require.NoError(t, err)
 	for range 5 {
 		_, _, err = keeper.Rotate(ctx, lasting.ID, time.Minute)
@@ -293,7 +293,7 @@ func TestSessionsThatAreNotOurs(t *testing.T) {
 func TestAKeyThatTykRefusesIsNotGivenOut(t *testing.T) {
 	client, _ := redisServer(t)
 	keeper := NewKeeper(&sessions{redis: client, refusal: errors.New("no")}, client)
-	key, secret, err := keeper.Create(t.Context(), "PACS", "gone", 0)
+	key, secret, err := keeper.Create(t.Context(), New{Name: "PACS", Plan: "gone", WithSecret: true})
 	require.Error(t, err)
 	require.Nil(t, key)
 	require.Empty(t, secret)

@@ -4,190 +4,245 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/singleflight"
 
 	"fhirgate/facade"
 	"fhirgate/gateway/engine"
 )
 
-const (
-	// freshness is how long a node trusts that no key was changed: half of the
-	// second within which a revocation must hold on every node.
-	freshness = 500 * time.Millisecond
-	// memory is how long a key is remembered while none was changed.
-	memory = 10 * time.Second
-	// sweepAbove is the number of remembered keys above which stale ones are
-	// dropped.
-	sweepAbove = 10_000
-)
-
-// Directory finds the consumer of a secret. It asks Redis twice a second at
-// most whether any key was changed, which is one word for all keys (the
-// edition), and reads a key again when one was, or after a while. It remembers
-// nothing of secrets that are not known.
-type Directory struct {
-	redis  redis.UniversalClient
-	now    func() time.Time
-	flight singleflight.Group
-
-	mu      sync.RWMutex
-	known   map[string]remembered // by hash
-	edition string                // the last one read,
-	asked   time.Time             // and when it was asked for
+// Lookup is Key of a caller whose address is not known.
+func (d *Directory) Lookup(ctx context.Context, secret string) (*facade.Consumer, error) {
+	return d.Key(ctx, secret, netip.Addr{})
 }
 
-type remembered struct {
-	consumer *facade.Consumer
-	edition  string // read before the key was
-	until    time.Time
+// Key finds the consumer of an API key. It returns facade.ErrUnknownKey for one
+// that gives no access, a *facade.SlowedError for one that was not looked at,
+// because from has tried too many unknown ones, and any other error when it cannot
+// tell. The consumer is shared and must not be changed; that it has expired, or
+// may not be used from that address, is for the caller to see.
+func (d *Directory) Key(ctx context.Context, secret string, from netip.Addr) (*facade.Consumer, error) {
+	if !engine.ValidToken(secret) {
+		return nil, d.malformed(from, facade.WayKey)
+	}
+	found, err := d.find(ctx, nameOf(aSecret, secret), from, (*Directory).readAPIKey, secret)
+	if err != nil {
+		return nil, err
+	}
+	return found.consumer, nil
 }
 
-// NewDirectory returns a Directory of the keys in client.
-func NewDirectory(client redis.UniversalClient) *Directory {
-	return &Directory{redis: client, now: time.Now, known: make(map[string]remembered)}
+// Certificate finds the consumer with which a client certificate is registered,
+// by its SHA-256 fingerprint in lower-case hex. The TLS handshake has verified
+// it. Errors are those of Key.
+func (d *Directory) Certificate(ctx context.Context, fingerprint string, from netip.Addr) (*facade.Consumer, error) {
+	found, err := d.find(ctx, nameOf(aCertificate, fingerprint), from, (*Directory).readCertificate, fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	return found.consumer, nil
 }
 
-// Lookup implements facade.Keys.
-func (d *Directory) Lookup(ctx context.Context, token string) (*facade.Consumer, error) {
-	if !engine.ValidToken(token) {
+// Client returns the record of an active OAuth client or external consumer by its
+// id, or facade.ErrUnknownKey. It is shared and must not be changed. An id is
+// public: an unknown one is no guess.
+func (d *Directory) Client(ctx context.Context, id string) (*Key, error) {
+	if !validID(id) {
 		return nil, facade.ErrUnknownKey
 	}
-	hash := engine.KeyHash(token)
-	consumer, current := d.recall(hash)
-	if consumer != nil && !current {
-		if _, err, _ := d.flight.Do("", func() (any, error) { return nil, d.check(context.WithoutCancel(ctx)) }); err != nil {
-			return nil, err
-		}
-		consumer, current = d.recall(hash)
-	}
-	if consumer != nil && current {
-		return consumer, nil
-	}
-	found, err, _ := d.flight.Do(hash, func() (any, error) { return d.read(context.WithoutCancel(ctx), hash) })
+	found, err := d.find(ctx, nameOf(aClient, id), netip.Addr{}, (*Directory).readClient, id)
 	if err != nil {
 		return nil, err
 	}
-	return found.(*facade.Consumer), nil
+	return found.key, nil
 }
 
-// recall returns what is remembered of a secret, nil when it must be read, and
-// whether the edition is fresh enough to trust it.
-func (d *Directory) recall(hash string) (consumer *facade.Consumer, current bool) {
+// ClientSecret returns the record of an active OAuth client whose secret this is.
+// Errors are those of Key, facade.ErrUnknownKey also when the secret or the
+// client has expired.
+func (d *Directory) ClientSecret(ctx context.Context, id, secret string, from netip.Addr) (*Key, error) {
+	if !validID(id) || !engine.ValidToken(secret) {
+		return nil, d.malformed(from, facade.WayToken)
+	}
+	found, err := d.find(ctx, nameOf(aClientSecret, secret), from, (*Directory).readClientSecret, secret)
+	if err != nil {
+		return nil, err
+	}
+	if found.id != id {
+		return nil, d.failed(facade.ErrUnknownKey, from, facade.WayToken)
+	}
+	return found.key, nil
+}
+
+// External returns the active record of a subject of an outside identity
+// provider, whose token has been verified, or facade.ErrUnknownKey.
+func (d *Directory) External(ctx context.Context, issuer, subject string) (*Key, error) {
+	entry := subjectName(issuer, subject)
+	found, err := d.find(ctx, nameOf(aSubject, entry), netip.Addr{}, (*Directory).readSubject, issuer+"\x00"+subject)
+	if err != nil {
+		return nil, err
+	}
+	return found.key, nil
+}
+
+// malformed refuses what cannot be a credential of ours.
+func (d *Directory) malformed(from netip.Addr, way facade.Way) error {
+	if err := d.guesses.refuse(from); err != nil {
+		return err
+	}
+	return d.failed(facade.ErrUnknownKey, from, way)
+}
+
+// Consumer returns who calls with a credential of the key that ends at the given
+// time, zero for no end of its own.
+func (k *Key) Consumer(way facade.Way, ends, now time.Time) *facade.Consumer {
+	c := &facade.Consumer{KeyID: k.ID, Name: k.Name, PlanID: k.Plan, Expires: earlier(k.Expires, ends), Way: way, AllowFrom: k.AllowFrom}
+	for _, certificate := range k.Certificates {
+		if !ended(certificate.Until, now) {
+			c.Certificates = append(c.Certificates, certificate.SHA256)
+		}
+	}
+	return c
+}
+
+// changes returns when one of the certificates that count now counts no more.
+func (k *Key) changes(now time.Time) time.Time {
+	var next time.Time
+	for _, certificate := range k.Certificates {
+		if !ended(certificate.Until, now) {
+			next = earlier(next, certificate.Until)
+		}
+	}
+	return next
+}
+
+func (d *Directory) readAPIKey(ctx context.Context, secret string) (finding, error) {
+	key, held, err := d.readSecret(ctx, secret, KindKey)
+	if err != nil {
+		return finding{}, err
+	}
 	now := d.now()
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	entry, ok := d.known[hash]
-	if !ok || entry.edition != d.edition || !now.Before(entry.until) {
-		return nil, false
-	}
-	return entry.consumer, now.Before(d.asked.Add(freshness))
+	return finding{id: key.ID, key: key, consumer: key.Consumer(facade.WayKey, held.Expires, now), changes: key.changes(now)}, nil
 }
 
-// readTimeout bounds what a lookup asks of Redis: what it was told at first must
-// not be older than the second within which a revocation holds.
-const readTimeout = time.Second
-
-// check reads the edition.
-func (d *Directory) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	asked := d.now()
-	edition, err := d.redis.Get(ctx, editionName).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("reading the edition of the keys: %w", err)
+func (d *Directory) readClientSecret(ctx context.Context, secret string) (finding, error) {
+	key, held, err := d.readSecret(ctx, secret, KindClient)
+	if err != nil {
+		return finding{}, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.learn(edition, asked)
-	return nil
+	return finding{id: key.ID, key: key, ends: earlier(key.Expires, held.Expires)}, nil
 }
 
-// learn notes an edition, unless a later one is known. d.mu is held.
-func (d *Directory) learn(edition string, asked time.Time) {
-	if asked.After(d.asked) {
-		d.edition, d.asked = edition, asked
+func (d *Directory) readClient(ctx context.Context, id string) (finding, error) {
+	key, err := d.record(ctx, id)
+	if err != nil {
+		return finding{}, err
 	}
+	if key.Kind != KindClient && key.Kind != KindExternal {
+		return finding{}, facade.ErrUnknownKey
+	}
+	return finding{id: key.ID, key: key, ends: key.Expires}, nil
 }
 
-// read asks Redis for the session and the tombstone of a secret, and first for
-// the edition: a change that the others miss has another one.
-func (d *Directory) read(ctx context.Context, hash string) (*facade.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	asked := d.now()
-	edition, err := d.redis.Get(ctx, editionName).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("reading the edition of the keys: %w", err)
+func (d *Directory) readCertificate(ctx context.Context, fingerprint string) (finding, error) {
+	key, err := d.indexed(ctx, certificatePrefix+fingerprint)
+	if err != nil {
+		return finding{}, err
 	}
+	now := d.now()
+	held, has := key.Certificate(fingerprint, now)
+	if !has {
+		return finding{}, facade.ErrUnknownKey
+	}
+	return finding{id: key.ID, key: key, consumer: key.Consumer(facade.WayCertificate, held.Until, now), changes: key.changes(now)}, nil
+}
+
+func (d *Directory) readSubject(ctx context.Context, claimed string) (finding, error) {
+	issuer, subject, _ := strings.Cut(claimed, "\x00")
+	key, err := d.indexed(ctx, subjectName(issuer, subject))
+	if err != nil {
+		return finding{}, err
+	}
+	if key.Kind != KindExternal || key.Issuer != issuer || key.Subject != subject {
+		return finding{}, facade.ErrUnknownKey
+	}
+	return finding{id: key.ID, key: key, ends: key.Expires}, nil
+}
+
+// readSecret reads the record that a secret's session leads to, and the secret in
+// it.
+func (d *Directory) readSecret(ctx context.Context, secret string, kind Kind) (*Key, *Secret, error) {
+	hash := engine.KeyHash(secret)
 	pipe := d.redis.Pipeline()
-	session := pipe.Get(ctx, engine.KeyNameOfHash(hash))
-	tombstone := pipe.Exists(ctx, revokedPrefix+hash)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	stored, tombstone := pipe.Get(ctx, engine.KeyNameOfHash(hash)), pipe.Exists(ctx, revokedPrefix+hash)
+	if err := d.exec(ctx, pipe); err != nil {
+		return nil, nil, err
+	}
+	data, err := stored.Bytes()
+	if errors.Is(err, redis.Nil) || tombstone.Val() > 0 {
+		return nil, nil, facade.ErrUnknownKey
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading a key: %w", err)
+	}
+	session, err := engine.ParseSession(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, _ := session.Metadata[keyIDInSession].(string)
+	if session.Inactive || id == "" {
+		return nil, nil, facade.ErrUnknownKey // blocked in Tyk, or not one of ours
+	}
+	key, err := d.record(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	held := key.secret(hash)
+	if held == nil || key.Kind != kind {
+		return nil, nil, facade.ErrUnknownKey
+	}
+	return key, held, nil
+}
+
+// indexed reads the record that an index entry leads to.
+func (d *Directory) indexed(ctx context.Context, entry string) (*Key, error) {
+	timed, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	id, err := d.redis.Get(timed, entry).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, facade.ErrUnknownKey
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading a key: %w", err)
 	}
-	consumer, err := consumerOf(session, tombstone)
-	if err == nil {
-		err = d.alive(ctx, consumer.KeyID)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.learn(edition, asked)
-	if err != nil {
-		delete(d.known, hash)
-		return nil, err
-	}
-	if len(d.known) >= sweepAbove {
-		d.sweep(asked)
-	}
-	d.known[hash] = remembered{consumer, edition, asked.Add(memory)}
-	return consumer, nil
+	return d.record(ctx, id)
 }
 
-// alive returns facade.ErrUnknownKey when the key of an id was revoked: that holds
-// for all of its secrets, also for those that its record does not know.
-func (d *Directory) alive(ctx context.Context, id string) error {
-	n, err := d.redis.Exists(ctx, revokedPrefix+id).Result()
-	if err != nil {
+// record reads the record of an id, or returns facade.ErrUnknownKey when there is
+// none or it was revoked. The tombstone holds for all credentials of the key,
+// also for those that its record does not know.
+func (d *Directory) record(ctx context.Context, id string) (*Key, error) {
+	pipe := d.redis.Pipeline()
+	record, tombstone := pipe.Get(ctx, recordPrefix+id), pipe.Get(ctx, revokedPrefix+id)
+	if err := d.exec(ctx, pipe); err != nil {
+		return nil, err
+	}
+	key, err := keyOf(id, record, tombstone)
+	if errors.Is(err, ErrNotFound) || err == nil && !key.Revoked.IsZero() {
+		return nil, facade.ErrUnknownKey
+	}
+	return key, err
+}
+
+// exec asks Redis all that is in pipe.
+func (d *Directory) exec(ctx context.Context, pipe redis.Pipeliner) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("reading a key: %w", err)
 	}
-	if n > 0 {
-		return facade.ErrUnknownKey
-	}
 	return nil
-}
-
-func consumerOf(session *redis.StringCmd, tombstone *redis.IntCmd) (*facade.Consumer, error) {
-	data, err := session.Bytes()
-	if errors.Is(err, redis.Nil) || tombstone.Val() > 0 {
-		return nil, facade.ErrUnknownKey
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
-	}
-	s, err := engine.ParseSession(data)
-	if err != nil {
-		return nil, err
-	}
-	id, _ := s.Metadata[keyIDInSession].(string)
-	if s.Inactive || id == "" || len(s.Policies) != 1 {
-		return nil, facade.ErrUnknownKey // not one of ours, or blocked in Tyk
-	}
-	consumer := &facade.Consumer{KeyID: id, PlanID: s.Policies[0]}
-	if s.Expires > 0 {
-		consumer.Expires = time.Unix(s.Expires, 0)
-	}
-	return consumer, nil
-}
-
-// sweep drops what is stale. d.mu is held.
-func (d *Directory) sweep(now time.Time) {
-	for hash, entry := range d.known {
-		if entry.edition != d.edition || now.After(entry.until) {
-			delete(d.known, hash)
-		}
-	}
 }

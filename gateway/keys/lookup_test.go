@@ -68,7 +68,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) create(t *testing.T) (*Key, string) {
-	key, secret, err := w.keeper.Create(context.Background(), "pacs", "plan", 0)
+	key, secret, err := w.keeper.Create(context.Background(), New{Name: "pacs", Plan: "plan", WithSecret: true})
 	require.NoError(t, err)
 	return key, secret
 }
@@ -97,7 +97,7 @@ func TestARevokedKeyStaysDead(t *testing.T) {
 	key, secret := w.create(t)
 	_, err := w.keeper.Revoke(context.Background(), key.ID)
 	require.NoError(t, err)
-	require.NoError(t, tyk{w.store}.CreateKey(context.Background(), secret, session(key, time.Time{})))
+	require.NoError(t, tyk{w.store}.CreateKey(context.Background(), secret, session(key, key.Secrets[0])))
 	for range 3 {
 		w.now = w.now.Add(time.Minute)
 		_, err = w.lookup(secret)

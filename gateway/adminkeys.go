@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"fhirgate/fhir"
+	"fhirgate/gateway/keys"
+	"fhirgate/internal/strict"
+)
+
+// NewKey is the body of POST /admin/keys.
+type NewKey struct {
+	Name         string          `json:"name"`
+	Plan         string          `json:"plan"`
+	Life         Duration        `json:"life"`                   // "" or "0s" = for ever
+	Kind         keys.Kind       `json:"kind,omitempty"`         // "" = key
+	NoSecret     bool            `json:"no_secret,omitempty"`    // for a client that signs with its own keys only
+	AllowFrom    []string        `json:"allow_from,omitempty"`   // networks and addresses; none = from everywhere
+	JWKS         json.RawMessage `json:"jwks,omitempty"`         // a client's public keys,
+	JWKSURL      string          `json:"jwks_url,omitempty"`     // or where they are
+	Certificates []string        `json:"certificates,omitempty"` // in PEM form, or SHA-256 fingerprints
+	Issuer       string          `json:"issuer,omitempty"`       // of the kind external
+	Subject      string          `json:"subject,omitempty"`      // of the kind external
+}
+
+// KeyChanges is the body of PATCH /admin/keys/{id}. What is left out stays.
+type KeyChanges struct {
+	Name              *string         `json:"name,omitempty"`
+	Plan              *string         `json:"plan,omitempty"`
+	Life              *Duration       `json:"life,omitempty"`               // from now on; "0s" = for ever
+	AllowFrom         *[]string       `json:"allow_from,omitempty"`         // [] = from everywhere
+	JWKS              json.RawMessage `json:"jwks,omitempty"`               // takes the place of all of before
+	JWKSURL           *string         `json:"jwks_url,omitempty"`           // likewise; "" = no keys any more
+	AddCertificate    string          `json:"add_certificate,omitempty"`    // in PEM form, or a SHA-256 fingerprint
+	CertificateGrace  *Duration       `json:"certificate_grace,omitempty"`  // how long the others work on; left out: as before
+	RemoveCertificate string          `json:"remove_certificate,omitempty"` // a SHA-256 fingerprint
+}
+
+// Rotation is the body of POST /admin/keys/{id}/rotate.
+type Rotation struct {
+	Grace Duration `json:"grace"` // how long the old secrets work on
+}
+
+// IssuedKey answers a creation or rotation: the only time the secret is shown.
+type IssuedKey struct {
+	*keys.Key
+	Secret   string `json:"secret"`              // "" when the kind has none
+	TokenURL string `json:"token_url,omitempty"` // where a client gets its tokens
+}
+
+// issued returns the answer for a key with a new secret.
+func (a *admin) issued(key *keys.Key, secret string) IssuedKey {
+	answer := IssuedKey{Key: key, Secret: secret}
+	if key != nil && key.Kind == keys.KindClient {
+		answer.TokenURL = a.public + "/oauth/token"
+	}
+	return answer
+}
+
+func (a *admin) createKey(r *http.Request) (int, any, error) {
+	var wanted NewKey
+	if err := decode(r, &wanted); err != nil {
+		return 0, nil, err
+	}
+	if err := a.checkPlan(wanted.Plan); err != nil {
+		return 0, nil, err
+	}
+	allowed, err := networks(wanted.AllowFrom)
+	if err != nil {
+		return 0, nil, err
+	}
+	hasSecret := wanted.Kind == "" || wanted.Kind == keys.KindKey || wanted.Kind == keys.KindClient
+	key, secret, err := a.keeper.Create(r.Context(), keys.New{
+		Name: wanted.Name, Plan: wanted.Plan, Kind: wanted.Kind, Life: time.Duration(wanted.Life),
+		WithSecret: hasSecret && !wanted.NoSecret, AllowFrom: allowed,
+		JWKS: wanted.JWKS, JWKSURL: wanted.JWKSURL, Certificates: wanted.Certificates,
+		Issuer: wanted.Issuer, Subject: wanted.Subject,
+	})
+	return http.StatusCreated, a.issued(key, secret), err
+}
+
+func (a *admin) updateKey(r *http.Request) (int, any, error) {
+	var wanted KeyChanges
+	if err := decode(r, &wanted); err != nil {
+		return 0, nil, err
+	}
+	changes := keys.Changes{
+		Name: wanted.Name, Plan: wanted.Plan, JWKS: wanted.JWKS, JWKSURL: wanted.JWKSURL,
+		AddCertificate: wanted.AddCertificate, CertificateGrace: (*time.Duration)(wanted.CertificateGrace), RemoveCertificate: wanted.RemoveCertificate,
+	}
+	if wanted.Plan != nil {
+		if err := a.checkPlan(*wanted.Plan); err != nil {
+			return 0, nil, err
+		}
+	}
+	if wanted.AllowFrom != nil {
+		allowed, err := networks(*wanted.AllowFrom)
+		if err != nil {
+			return 0, nil, err
+		}
+		changes.AllowFrom = &allowed
+	}
+	if wanted.Life != nil {
+		var end time.Time
+		if *wanted.Life > 0 {
+			end = time.Now().Add(time.Duration(*wanted.Life))
+		}
+		changes.Expires = &end
+	}
+	key, err := a.keeper.Update(r.Context(), r.PathValue("id"), changes)
+	return http.StatusOK, key, err
+}
+
+// checkPlan returns an error unless keys of a plan can be made.
+func (a *admin) checkPlan(id string) error {
+	plans := a.snapshot().Plans
+	if plan := plans[id]; plan == nil || !plan.Active {
+		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, strict.Unknown("plan", id, sortedKeys(plans)))
+	}
+	return nil
+}
+
+// networks reads an allow-list.
+func networks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		prefix, err := keys.ParseAllowed(strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
+}
+
+func (a *admin) listKeys(r *http.Request) (int, any, error) {
+	found, err := a.keeper.List(r.Context())
+	return http.StatusOK, found, err
+}
+
+func (a *admin) showKey(r *http.Request) (int, any, error) {
+	key, err := a.keeper.Get(r.Context(), r.PathValue("id"))
+	return http.StatusOK, key, err
+}
+
+func (a *admin) rotateKey(r *http.Request) (int, any, error) {
+	var wanted Rotation
+	if err := decode(r, &wanted); err != nil {
+		return 0, nil, err
+	}
+	key, secret, err := a.keeper.Rotate(r.Context(), r.PathValue("id"), time.Duration(wanted.Grace))
+	return http.StatusOK, a.issued(key, secret), err
+}
+
+func (a *admin) revokeKey(r *http.Request) (int, any, error) {
+	key, err := a.keeper.Revoke(r.Context(), r.PathValue("id"))
+	return http.StatusOK, key, err
+}
