@@ -5,7 +5,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 // listed is refused, because it would promise something that the gateway does
 // not do: its limits and rights are decided in its own stages.
 type file struct {
+	Schema           string            `yaml:"$schema"` // for editors
 	ID               string            `yaml:"id"`
 	Name             string            `yaml:"name"`
 	OrgID            string            `yaml:"org_id"`
@@ -38,13 +38,6 @@ type access struct {
 	Versions []string `yaml:"versions"`
 }
 
-type meta struct {
-	Hospitals    []string `yaml:"hospitals"`
-	Environments []string `yaml:"environments"`
-	Burst        int      `yaml:"burst"`
-	Scopes       []string `yaml:"scopes"`
-}
-
 // Load reads every plan of dir in fsys (*.json), sorted by id. When anything
 // is wrong the error is a strict.Problems that lists all mistakes of all files.
 func Load(fsys fs.FS, dir string) ([]*Plan, error) {
@@ -58,7 +51,7 @@ func Load(fsys fs.FS, dir string) ([]*Plan, error) {
 		return nil, err
 	}
 	if len(plans) == 0 {
-		return nil, strict.Problems{{File: dir, Text: "holds no plan (*.json); docs/issue-a-key.md shows how to write one"}}
+		return nil, strict.Problems{{File: dir, Text: "holds no plan (*.json); docs/plans.md shows how to write one"}}
 	}
 	slices.SortFunc(plans, func(a, b *Plan) int { return strings.Compare(a.ID, b.ID) })
 	return plans, nil
@@ -86,16 +79,17 @@ func Parse(name string, data []byte) (*Plan, strict.Problems) {
 		Raw:         data,
 		doc:         doc,
 	}
-	if m := f.MetaData.Fhirgate; m != nil {
-		plan.Hospitals, plan.Environments, plan.Burst, plan.Scopes = m.Hospitals, m.Environments, m.Burst, m.Scopes
-	}
 	if plan.Per == 0 {
 		plan.Per = time.Second
+	}
+	problems := doc.Problems()
+	if m := f.MetaData.Fhirgate; m != nil {
+		problems = append(problems, m.fill(plan)...)
 	}
 	if plan.Burst == 0 {
 		plan.Burst = plan.Rate
 	}
-	return plan, doc.Problems()
+	return plan, problems
 }
 
 func (f *file) check(doc *strict.Document, fileID string) {
@@ -106,7 +100,7 @@ func (f *file) check(doc *strict.Document, fileID string) {
 		doc.Fail("id", "must equal the file name, %q", fileID)
 	}
 	if f.Rate < 0 || f.Rate != float64(int(f.Rate)) {
-		doc.Fail("rate", "must be a whole number of calls, 0 for no limit")
+		doc.Fail("rate", "must be a whole number of cost units, 0 for no limit")
 	}
 	if f.Per < 0 {
 		doc.Fail("per", "must be a number of seconds")
@@ -115,7 +109,11 @@ func (f *file) check(doc *strict.Document, fileID string) {
 		doc.Fail("quota_renewal_rate", "must be a number of seconds above 0 when there is a quota_max")
 	}
 	f.checkAccess(doc)
-	f.checkMeta(doc)
+	if f.MetaData.Fhirgate == nil {
+		doc.Fail("meta_data", `must hold "fhirgate" with the hospitals, environments and scopes of the plan`)
+		return
+	}
+	f.MetaData.Fhirgate.check(doc)
 }
 
 // checkAccess wants exactly the one access right "fhir": to Tyk an empty list
@@ -124,34 +122,6 @@ func (f *file) checkAccess(doc *strict.Document) {
 	right, ok := f.AccessRights["fhir"]
 	if !ok || len(f.AccessRights) != 1 || right.APIID != "fhir" {
 		doc.Fail("access_rights", `must hold exactly {"fhir": {"api_id": "fhir", "api_name": "fhir", "versions": ["Default"]}}`)
-	}
-}
-
-func (f *file) checkMeta(doc *strict.Document) {
-	m := f.MetaData.Fhirgate
-	if m == nil {
-		doc.Fail("meta_data", `must hold "fhirgate" with the hospitals and environments of the plan`)
-		return
-	}
-	const place = "meta_data.fhirgate"
-	if len(m.Hospitals) == 0 {
-		doc.Fail(place+".hospitals", `must name at least one hospital, or "*" for all of the environments`)
-	}
-	if len(m.Environments) == 0 {
-		doc.Fail(place+".environments", "must name production, sandbox or both")
-	}
-	for i, e := range m.Environments {
-		if e != "production" && e != "sandbox" {
-			doc.Fail(place+".environments."+strconv.Itoa(i), "must be production or sandbox")
-		}
-	}
-	for i, scope := range m.Scopes {
-		if scope != ScopeRaw {
-			doc.Fail(place+".scopes."+strconv.Itoa(i), "must be "+ScopeRaw)
-		}
-	}
-	if m.Burst < 0 {
-		doc.Fail(place+".burst", "must be a number of calls")
 	}
 }
 

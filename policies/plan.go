@@ -1,6 +1,6 @@
 // Package policies reads the plans: native Tyk policies, one JSON file each,
 // whose meta_data.fhirgate says what Tyk has no word for. A plan says which
-// hospitals a key may reach and how often.
+// hospitals a consumer may reach, what it may do there, and how often.
 package policies
 
 import (
@@ -9,26 +9,39 @@ import (
 	"time"
 
 	"fhirgate/internal/strict"
+	"fhirgate/policies/smart"
 )
 
-// Plan is what a consumer's key may do.
+// Plan is what a consumer may do. Rate, Burst and Quota are in the units of
+// Cost: a plain read is one.
 type Plan struct {
 	ID           string        // Tyk policy id; equals the file name
 	Name         string        // for people
-	Active       bool          // an inactive plan refuses its keys
-	Rate         int           // calls per Per; 0 = no rate limit
+	Active       bool          // an inactive plan refuses its consumers
+	Rate         int           // units per Per; 0 = no rate limit
 	Per          time.Duration // 1s when the file gives none
-	Burst        int           // calls that may come at once; default Rate
-	Quota        int64         // calls per QuotaPeriod; 0 = no quota
+	Burst        int           // units that may come at once; default Rate
+	Quota        int64         // units per QuotaPeriod; 0 = no quota
 	QuotaPeriod  time.Duration // starts with the first call that counts
+	Cost         *Cost         // of calls; nil = DefaultCost
 	Hospitals    []string      // route ids; "*" = every hospital of Environments
 	Environments []string      // "production", "sandbox"
-	Scopes       []string      // ScopeRaw; default none
+	Scopes       []string      // as the file has them: SMART scopes, and ScopeRaw
+	Requires     Requires      // what every call must tell
+
+	// Clinical are the SMART scopes of Scopes, ready to be asked.
+	Clinical *smart.Scopes
 
 	File string          // where it was read from
 	Raw  json.RawMessage // the file itself, for the engine
 
 	doc *strict.Document
+}
+
+// Requires are headers that every call must carry, for the audit trail.
+type Requires struct {
+	OnBehalfOf bool // X-Fhirgate-On-Behalf-Of: the person for whom the consumer calls
+	Purpose    bool // X-Fhirgate-Purpose: what for
 }
 
 // AllHospitals in Plan.Hospitals stands for every hospital.
