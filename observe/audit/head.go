@@ -20,6 +20,7 @@ type head struct {
 	Previous string    `json:"previous"` // the hash in it of the record before, which may be removed
 	Removed  time.Time `json:"removed"`  // when files were last removed for their age; zero for never
 	At       time.Time `json:"at"`       // when this was sealed
+	Closed   bool      `json:"closed"`   // the trail was ended in order: nothing comes after Sequence
 }
 
 var errNoHead = errors.New("the sealed head is missing")

@@ -86,7 +86,7 @@ func newWriter(o Options, ring *keyring, node string) (*writer, error) {
 	switch {
 	case w.sink != nil:
 	case o.Config.Sink == SinkSyslog:
-		if w.sink, err = newSyslogSink(o.Config.Syslog, node, o.Now); err != nil {
+		if w.sink, err = newSyslogSink(o.Config.Syslog, node); err != nil {
 			return nil, err
 		}
 	default:

@@ -15,7 +15,7 @@ type Kind string
 const (
 	KindCall      Kind = "call"      // a call, or an entry of a batch
 	KindGap       Kind = "gap"       // events that could not be recorded
-	KindRecovered Kind = "recovered" // the trail went on after it was not ended in order
+	KindRecovered Kind = "recovered" // the process before was killed: what it did last may not be recorded
 )
 
 // Record is one record of the trail.

@@ -14,6 +14,7 @@ type chainEnd struct {
 	hash     string
 	path     string  // the file to go on in; "" for a new one
 	size     int64   // of that file
+	cut      int     // bytes of it that were cut away
 	note     *Record // to be written first, or nil
 }
 
@@ -30,6 +31,10 @@ func recoverChain(ring *keyring, folder, node string, files bool, log *slog.Logg
 		h = &head{Node: node, First: 1}
 	}
 	end := &chainEnd{head: h, sequence: h.Sequence, hash: h.Hash}
+	if !missing && !h.Closed {
+		end.note = &Record{Kind: KindRecovered}
+	}
+	h.Closed = false
 	if !files {
 		return end, nil
 	}
@@ -40,12 +45,12 @@ func recoverChain(ring *keyring, folder, node string, files bool, log *slog.Logg
 	if err := end.followFile(ring, found.files[node], log); err != nil {
 		return nil, err
 	}
+	if end.note != nil {
+		end.note.Cut = end.cut
+	}
 	if missing && len(found.files[node]) > 0 {
 		log.Error("the sealed head of the audit trail is missing", "node", node)
-		if end.note == nil {
-			end.note = &Record{Kind: KindRecovered}
-		}
-		end.note.HeadMissing = true
+		end.note = &Record{Kind: KindRecovered, Cut: end.cut, HeadMissing: true}
 	}
 	return end, nil
 }
@@ -80,7 +85,7 @@ func (c *chainEnd) followFile(ring *keyring, files []logFile, log *slog.Logger) 
 	c.path, c.size = file.path, good
 	if cut := size - good; cut > 0 {
 		log.Warn("unfinished audit records were cut away", "file", file.path, "bytes", cut)
-		c.note = &Record{Kind: KindRecovered, Cut: int(cut)}
+		c.cut = int(cut)
 		return os.Truncate(file.path, good)
 	}
 	return nil

@@ -81,7 +81,7 @@ func verifyNode(ctx context.Context, ring *keyring, folder, node string) (*Chain
 		v := verifier{ring: ring, head: before, chain: &Chain{Node: node, First: 1}}
 		if headErr != nil {
 			v.head = nil
-			v.problem(headPath(folder, node), 0, headErr.Error())
+			v.problem(headPath(folder, node), 0, "%s", headErr)
 		} else {
 			v.chain.First, v.previous = before.First, before.Previous
 			v.chain.Removed, v.chain.Sealed, v.chain.SealedAt = before.First-1, before.Sequence, before.At

@@ -33,6 +33,7 @@ type sink interface {
 // item is a sealed record on its way.
 type item struct {
 	sequence uint64
+	written  time.Time
 	hash     string
 	plain    []byte // the record, for a sink that seals by itself
 	line     []byte // the record sealed, with a line feed
@@ -83,7 +84,7 @@ func (w *writer) run(ctx context.Context) error {
 			}
 		}
 		if w.trail.queue.idle() && w.settled() {
-			return w.sink.close(ctx)
+			return w.finish(ctx)
 		}
 		w.clean()
 		timer.Reset(w.pause())
@@ -162,7 +163,7 @@ func (w *writer) add(r *Record) error {
 	if err != nil {
 		return err
 	}
-	one := item{sequence: w.next, hash: w.ring.active.link(plain), plain: plain, line: append([]byte(sealed), '\n')}
+	one := item{sequence: w.next, written: r.Written, hash: w.ring.active.link(plain), plain: plain, line: append([]byte(sealed), '\n')}
 	w.pending = append(w.pending, one)
 	w.bytes += len(one.line) + len(one.plain)
 	w.next, w.last = w.next+1, one.hash
@@ -219,13 +220,23 @@ func (w *writer) pause() time.Duration {
 	switch {
 	case !w.open:
 		return max(time.Until(w.retryAt), time.Millisecond)
-	case w.full():
-		return 10 * time.Millisecond // the sink has to tell what has arrived
+	case w.full(), w.trail.queue.idle():
+		return 10 * time.Millisecond // the sink has to tell what arrived
 	case !w.settled():
 		return max(time.Until(w.synced.Add(syncInterval)), time.Millisecond)
 	default:
 		return keepInterval
 	}
+}
+
+// finish ends a trail of which everything is written.
+func (w *writer) finish(ctx context.Context) error {
+	err := w.sink.close(ctx)
+	if err == nil {
+		w.head.Closed = true
+		err = w.head.write(w.ring, w.folder, w.now())
+	}
+	return err
 }
 
 // settled reports whether all that was taken is safely stored.
