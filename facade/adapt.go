@@ -56,7 +56,7 @@ func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 	var query string
 	if !c.req.FormSearch { // whose parameters all go into the body
 		var err error
-		if query, err = c.adaptQuery(c.r.URL.RawQuery); err != nil {
+		if query, err = c.adaptQuery(c.narrow(c.r.URL.RawQuery)); err != nil {
 			return nil, err
 		}
 		if query, err = c.applyRules(query, header); err != nil {
@@ -67,6 +67,14 @@ func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 		}
 	}
 	return c.hospital.target(c.req, query), nil
+}
+
+// narrow returns the parameters of a search with those that the scopes add.
+func (c *call) narrow(query string) string {
+	if c.req.Interaction != fhir.SearchType {
+		return query
+	}
+	return c.permission.Narrow(query)
 }
 
 // target returns the URL of a call of the RESTful API.

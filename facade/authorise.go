@@ -2,34 +2,152 @@ package facade
 
 import (
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 
 	"fhirgate/fhir"
 	"fhirgate/policies"
+	"fhirgate/policies/smart"
 )
 
 // authorise decides, without any I/O, whether the consumer may do what the call
-// asks: the plan must reach the hospital, the hospital's route must list the
-// interaction, and a sealed link must have been given to this consumer.
+// asks: from where it calls and how it came in, whether the plan reaches the
+// hospital, whether the hospital's route lists the interaction, whether the
+// scopes of plan and token cover it, and whether a sealed link was given to this
+// consumer.
 func (f *Facade) authorise(c *call) error {
+	if !allowedFrom(c.consumer.AllowFrom, c.address) {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the credential may not be used from this address")
+	}
 	plan := c.plan()
 	if plan == nil || !plan.Active {
 		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the key's plan does not exist any more or is not active")
 	}
-	if c.hospital == nil {
-		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "there is no hospital of this id")
+	// A hospital that is out of reach looks like one that does not exist.
+	if c.hospital == nil || !plan.Reaches(c.hospital.Route.ID, c.hospital.Route.Environment) {
+		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the key's plan reaches no hospital of this id")
 	}
-	route := c.hospital.Route
-	if !plan.Reaches(route.ID, route.Environment) {
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the key's plan does not reach this hospital")
+	if err := c.acceptedWay(); err != nil {
+		return err
+	}
+	if err := c.readPurpose(plan); err != nil {
+		return err
 	}
 	if err := c.authoriseRaw(plan); err != nil {
 		return err
 	}
+	c.access = accessOf(c.consumer, plan, c.hospital)
 	if c.sealed != nil {
-		return c.sealed.belongsTo(c)
+		if err := c.sealed.belongsTo(c); err != nil {
+			return err
+		}
 	}
-	return permitted(c.hospital, c.req)
+	var err error
+	c.permission, err = c.permit(c.req, conditionOf(c))
+	return err
 }
+
+// conditionOf returns the parameters that decide which resources the call is
+// about. Those of a POST _search are not read yet: adaptForm permits them.
+func conditionOf(c *call) string {
+	if c.req.Conditional && c.req.Interaction == fhir.Create {
+		return strings.TrimPrefix(c.r.Header.Get("If-None-Exist"), "?")
+	}
+	return c.r.URL.RawQuery
+}
+
+// permit checks an interaction against the hospital's route and the scopes, and
+// returns what has still to be looked at in resources.
+func (c *call) permit(req fhir.Request, query string) (smart.Permission, error) {
+	if err := permitted(c.hospital, req); err != nil {
+		return smart.Permission{}, err
+	}
+	permission, err := c.access.Check(req, query)
+	if err == nil && c.raw && !permission.Free() {
+		err = fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the scopes or the hospital's deny rules want resources looked at, which "+rawHeader+" hands out in a form that they do not know")
+	}
+	return permission, err
+}
+
+// permitReference refuses a conditional reference of a body, which is a search
+// (https://hl7.org/fhir/R4/http.html#trules), if the caller may not make it.
+func (c *call) permitReference(locator []byte) error {
+	path, query, conditional := strings.Cut(string(locator), "?")
+	if !conditional {
+		return nil
+	}
+	typ := typeOf(path)
+	if typ == "" {
+		return nil // no search
+	}
+	_, err := c.access.Check(fhir.Request{Interaction: fhir.SearchType, Type: typ}, query)
+	return err
+}
+
+// accessOf returns what a consumer may do at a hospital.
+func accessOf(consumer *Consumer, plan *policies.Plan, hospital *Hospital) smart.Access {
+	holder := smart.Holder{User: consumer.User != "", Base: hospital.public}
+	if consumer.PatientHospital == hospital.Route.ID {
+		holder.Patient = consumer.Patient
+	}
+	if consumer.Scopes == nil {
+		return smart.NewAccess(holder, hospital.Denied, plan.Clinical)
+	}
+	return smart.NewAccess(holder, hospital.Denied, plan.Clinical, consumer.Scopes)
+}
+
+func allowedFrom(networks []netip.Prefix, addr netip.Addr) bool {
+	return len(networks) == 0 || contains(networks, addr)
+}
+
+// acceptedWay checks the way in against those that the hospital's route takes.
+func (c *call) acceptedWay() error {
+	route, certificate := c.hospital.Route, c.consumer.Way == WayCertificate
+	if !certificate && len(route.Accept) > 0 && len(c.consumer.Certificates) > 0 {
+		certificate = slices.Contains(c.consumer.Certificates, certificateOf(c.r))
+	}
+	if route.Accepts(string(c.consumer.Way), certificate) {
+		return nil
+	}
+	return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the hospital does not take this way in: it takes "+strings.Join(route.Accept, ", "))
+}
+
+// Headers in which callers say for whom and why they call.
+const (
+	behalfHeader  = "X-Fhirgate-On-Behalf-Of"
+	purposeHeader = "X-Fhirgate-Purpose"
+)
+
+// readPurpose notes for the audit trail on whose behalf and for which purpose
+// the call is made, which plans may require.
+func (c *call) readPurpose(plan *policies.Plan) error {
+	for _, header := range [...]struct {
+		name     string
+		required bool
+		to       *string
+	}{
+		{behalfHeader, plan.Requires.OnBehalfOf, &c.onBehalfOf},
+		{purposeHeader, plan.Requires.Purpose, &c.purpose},
+	} {
+		values := c.r.Header[header.name]
+		switch {
+		case len(values) == 0 && !header.required:
+			continue
+		case len(values) != 1 || values[0] == "":
+			return fhir.NewError(http.StatusBadRequest, fhir.IssueRequired, "the call must carry the header "+header.name+" once")
+		case len(values[0]) > maxPurpose || strings.ContainsFunc(values[0], isControl):
+			return fhir.NewError(http.StatusBadRequest, fhir.IssueValue, "the header "+header.name+" is too long or holds control characters")
+		}
+		*header.to = values[0]
+	}
+	return nil
+}
+
+// maxPurpose bounds each of these headers, in bytes.
+const maxPurpose = 256
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // rawHeader asks for resources as the hospital has them, but for locators, and
 // says that a body is such a one.

@@ -12,14 +12,25 @@ import (
 	"github.com/tidwall/sjson"
 
 	"fhirgate/fhir"
+	"fhirgate/policies/smart"
 	"fhirgate/transforms"
 )
 
 // batch is what adapt found in a batch or transaction.
 type batch struct {
-	size    int                 // entries that the caller sent
+	entries []batchEntry        // all that the caller sent
 	refused map[int]*fhir.Error // entries that go no further, by their index; of a batch only
 	sent    []transforms.Call   // what the entries that go to the hospital ask for, in their order
+	places  []int               // likewise, which of all entries they are
+}
+
+// batchEntry is an entry of a batch or transaction.
+type batchEntry struct {
+	req        fhir.Request // what it asks for; zero until that is known
+	condition  string       // the parameters that decide what it is about
+	permission smart.Permission
+	status     int    // of the hospital's answer; 0 = not told
+	created    string // what it created, as a reference
 }
 
 const (
@@ -55,15 +66,16 @@ func (f *Facade) adaptBatch(c *call, original, adapted []byte) ([]byte, error) {
 		return nil, fhir.NewError(http.StatusRequestEntityTooLarge, fhir.IssueTooLong, "the Bundle has more than "+strconv.Itoa(maxEntries)+" entries").At("Bundle.entry")
 	}
 	entries := bundle.Get("entry").Array()
-	c.batch = &batch{size: len(entries), refused: make(map[int]*fhir.Error)}
-	if err := f.take(c, len(entries)-1); err != nil {
-		return nil, err
-	}
+	c.batch = &batch{entries: make([]batchEntry, len(entries)), refused: make(map[int]*fhir.Error)}
+	cost := 0
 	sent := gjson.GetBytes(adapted, "entry").Array()
 	kept := make([]string, 0, len(sent))
 	for i, entry := range entries {
-		raw, err := f.adaptEntry(c, entry, sent[i].Raw)
+		of := &c.batch.entries[i]
+		raw, err := f.adaptEntry(c, of, entry, sent[i].Raw)
 		if err == nil {
+			cost += c.cost(of.req, of.condition)
+			c.batch.places = append(c.batch.places, i)
 			kept = append(kept, raw)
 			continue
 		}
@@ -73,12 +85,16 @@ func (f *Facade) adaptBatch(c *call, original, adapted []byte) ([]byte, error) {
 			return nil, refusal
 		}
 		c.batch.refused[i] = refusal
+		cost++
+	}
+	if err := f.take(c, cost); err != nil {
+		return nil, err
 	}
 	return sjson.SetRawBytes(adapted, "entry", []byte("["+strings.Join(kept, ",")+"]"))
 }
 
 // adaptEntry permits one entry and returns it as it goes to the hospital.
-func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string, error) {
+func (f *Facade) adaptEntry(c *call, of *batchEntry, entry gjson.Result, adapted string) (string, error) {
 	method, locator := entry.Get("request.method").Str, entry.Get("request.url").Str
 	if rest, ok := below(c.hospital.public, locator); ok {
 		locator = rest
@@ -108,8 +124,18 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 	if typ := entry.Get("resource.resourceType").Str; (req.Interaction == fhir.Create || req.Interaction == fhir.Update) && typ != req.Type {
 		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the entry's resource is not of the type in request.url")
 	}
-	if err := permitted(c.hospital, req); err != nil {
+	of.req, of.condition = req, query
+	if ifNoneExist := header.Get("If-None-Exist"); ifNoneExist != "" {
+		of.condition = ifNoneExist
+	}
+	if of.permission, err = c.permit(req, of.condition); err != nil {
 		return "", err
+	}
+	if of.permission.NeedsPresent() {
+		return "", fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, want the present resource looked at: make it a call of its own")
+	}
+	if req.Interaction == fhir.SearchType {
+		query = of.permission.Narrow(query)
 	}
 	query, err = c.adaptQuery(query)
 	if err != nil {
@@ -142,6 +168,11 @@ func (f *Facade) adaptEntry(c *call, entry gjson.Result, adapted string) (string
 	target := req.Path()
 	if query != "" {
 		target += "?" + query
+	}
+	if resource := entry.Get("resource"); resource.Exists() {
+		if err := of.permission.Sends([]byte(resource.Raw)); err != nil {
+			return "", err
+		}
 	}
 	if adapted, err = f.adaptEntryBody(c, asked, adapted); err != nil {
 		return "", err
@@ -248,7 +279,7 @@ func uniqueKeys(body []byte) error {
 
 // nothingToSend reports whether all entries of a batch were refused, or none
 // was there.
-func (b *batch) nothingToSend() bool { return b != nil && b.size == len(b.refused) }
+func (b *batch) nothingToSend() bool { return b != nil && len(b.entries) == len(b.refused) }
 
 // merge puts the outcomes of refused entries at their places among the
 // hospital's answers, and returns the whole batch-response.
@@ -257,11 +288,11 @@ func (b *batch) merge(answer []byte, requestID string) ([]byte, error) {
 		return nil, notFHIR("the hospital did not answer the batch with a Bundle")
 	}
 	answers := gjson.GetBytes(answer, "entry").Array()
-	if len(answers) != b.size-len(b.refused) {
+	if len(answers) != len(b.entries)-len(b.refused) {
 		return nil, fhir.NewError(http.StatusBadGateway, fhir.IssueStructure, "the hospital answered another number of entries than it was asked")
 	}
-	merged := make([]string, 0, b.size)
-	for i := range b.size {
+	merged := make([]string, 0, len(b.entries))
+	for i := range b.entries {
 		if refusal, ok := b.refused[i]; ok {
 			merged = append(merged, entryOutcome(refusal, requestID))
 			continue

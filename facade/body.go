@@ -2,6 +2,7 @@ package facade
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -116,6 +117,9 @@ func (f *Facade) streamBinary(c *call) error {
 	if c.r.ContentLength > f.limits.Binary {
 		return tooLarge(f.limits.Binary)
 	}
+	if !c.permission.Free() {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, want the resource looked at: send the Binary as JSON")
+	}
 	c.out.Header.Set("Content-Type", c.r.Header.Get("Content-Type"))
 	if context := c.r.Header["X-Security-Context"]; len(context) > 0 {
 		mapped, err := c.hospital.adaptValue(context[0])
@@ -169,9 +173,20 @@ func (f *Facade) readBody(c *call) ([]byte, error) {
 // adaptResource rewrites a JSON body. For a batch or transaction its entries go
 // through their own stages first.
 func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
-	adapted, err := links.Rewrite(nil, body, f.requestLinks(c))
+	m := f.requestLinks(c)
+	var refused error
+	m.Seen = func(locator []byte) {
+		refused = cmp.Or(refused, c.permitReference(locator))
+		if c.touched != nil {
+			c.touched.seen(locator)
+		}
+	}
+	adapted, err := links.Rewrite(nil, body, m)
 	if err != nil {
 		return nil, bodyError(err)
+	}
+	if refused != nil {
+		return nil, refused
 	}
 	if c.req.Interaction == fhir.Batch {
 		return f.adaptBatch(c, body, adapted)
@@ -179,6 +194,9 @@ func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
 	if c.req.Interaction == fhir.Create || c.req.Interaction == fhir.Update {
 		if typ, once := resourceType(body); typ != c.req.Type || !once {
 			return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "resourceType must be "+c.req.Type+", the type in the path").At("resourceType")
+		}
+		if err := c.permission.Sends(body); err != nil {
+			return nil, err
 		}
 		return f.applyBody(c, c.rulesCall(), adapted, c.out.Header.Set)
 	}
@@ -206,7 +224,15 @@ func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
 	if format, ok := queryValue(form, "_format"); ok && !jsonFormats[strings.ToLower(strings.ReplaceAll(format, " ", "+"))] {
 		return nil, notAcceptable("_format")
 	}
-	query, err := c.adaptQuery(strings.Trim(c.r.URL.RawQuery+"&"+form, "&"))
+	asked := strings.Trim(c.r.URL.RawQuery+"&"+form, "&")
+	var err error
+	if c.permission, err = c.permit(c.req, asked); err != nil {
+		return nil, err
+	}
+	if err := f.take(c, c.cost(c.req, asked)); err != nil {
+		return nil, err
+	}
+	query, err := c.adaptQuery(c.narrow(asked))
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +248,9 @@ func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
 		return nil, bodyError(err)
 	}
 	if err := uniqueKeys(body); err != nil {
+		return nil, err
+	}
+	if err := c.permission.Sends(body); err != nil {
 		return nil, err
 	}
 	operations := gjson.ParseBytes(adapted)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/observe"
+	"fhirgate/policies/smart"
 	"fhirgate/transforms"
 )
 
@@ -25,15 +27,18 @@ const Prefix = "/fhir/"
 // Facade serves everything below /fhir/. It is an http.Handler that knows
 // nothing of the engine it runs in.
 type Facade struct {
-	snapshot atomic.Pointer[Snapshot]
-	keys     Keys
-	limiter  Limiter
-	sealer   atomic.Pointer[Sealer]
-	bodies   *semaphore.Weighted // bytes of JSON request bodies held at once
-	limits   BodyLimits
-	access   *observe.AccessLog
-	metrics  *observe.Metrics
-	log      *slog.Logger
+	snapshot  atomic.Pointer[Snapshot]
+	consumers Consumers
+	proxies   Proxies
+	limiter   Limiter
+	sealer    atomic.Pointer[Sealer]
+	bodies    *semaphore.Weighted // bytes of JSON request bodies held at once
+	limits    BodyLimits
+	access    *observe.AccessLog
+	metrics   *observe.Metrics
+	trail     Trail
+	log       *slog.Logger
+	people    bool
 }
 
 // BodyLimits bound request bodies, in bytes.
@@ -43,15 +48,18 @@ type BodyLimits struct {
 	Binary int64 // one raw Binary, streamed; default 2 GiB
 }
 
-// Options are the parts a Facade is made of. All but Limits are required.
+// Options are the parts a Facade is made of. All but Limits, Proxies and Trail are required.
 type Options struct {
-	Keys    Keys
-	Limiter Limiter
-	Sealer  *Sealer
-	Limits  BodyLimits
-	Access  *observe.AccessLog
-	Metrics *observe.Metrics
-	Log     *slog.Logger
+	Consumers Consumers
+	Proxies   Proxies // in front of the gateway; none by default
+	Limiter   Limiter
+	Sealer    *Sealer
+	Limits    BodyLimits
+	Access    *observe.AccessLog
+	Metrics   *observe.Metrics
+	Trail     Trail // who touched what; nil = it is not kept
+	Log       *slog.Logger
+	People    bool // tokens of an outside identity provider are taken, which stand for persons
 }
 
 // New returns a Facade that serves snapshot until Swap gives it another.
@@ -66,13 +74,16 @@ func New(snapshot *Snapshot, o Options) *Facade {
 		o.Limits.Binary = 2 << 30
 	}
 	f := &Facade{
-		keys:    o.Keys,
-		limiter: o.Limiter,
-		bodies:  semaphore.NewWeighted(o.Limits.Held),
-		limits:  o.Limits,
-		access:  o.Access,
-		metrics: o.Metrics,
-		log:     o.Log,
+		consumers: o.Consumers,
+		proxies:   o.Proxies,
+		limiter:   o.Limiter,
+		bodies:    semaphore.NewWeighted(o.Limits.Held),
+		limits:    o.Limits,
+		access:    o.Access,
+		metrics:   o.Metrics,
+		trail:     o.Trail,
+		log:       o.Log,
+		people:    o.People,
 	}
 	f.snapshot.Store(snapshot)
 	f.sealer.Store(o.Sealer)
@@ -100,7 +111,14 @@ type call struct {
 	hospital    *Hospital             // nil until identify, or unknown
 	req         fhir.Request          // what is asked for
 	sealed      *sealedLink           // the opened link, when the path is one
+	address     netip.Addr            // the caller's
 	consumer    *Consumer             // nil until authenticate
+	access      smart.Access          // what the consumer may do at the hospital
+	permission  smart.Permission      // what has still to be looked at in resources
+	onBehalfOf  string                // for whom the caller calls,
+	purpose     string                // and why, if it says so
+	touched     *touched              // for the audit trail; nil = there is none
+	created     string                // the resource that the call created, as a reference at the hospital
 	batch       *batch                // entries of a batch or transaction
 	held        int64                 // bytes of f.bodies to give back
 	attachments map[string]bool       // what sealed links of attachments in the body stand for
@@ -149,6 +167,7 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.refuse(c)
 	}
 	f.record(c)
+	f.audit(c)
 	if c.err != nil && !c.w.refused {
 		panic(http.ErrAbortHandler)
 	}
@@ -158,12 +177,17 @@ var errLeft = errors.New("the caller left before it had the whole answer")
 
 // handle is the order of the stages.
 func (f *Facade) handle(c *call) error {
+	if handled, err := f.discover(c); handled || err != nil { // what anyone may know
+		return err
+	}
 	for _, stage := range [...]func(*call) error{
 		f.identify,     // what is asked of which hospital
 		f.authenticate, // who asks
 		f.authorise,    // may they
 		f.limit,        // not too often
+		f.auditable,    // and it can be kept who touched what
 		f.adapt,        // into the hospital's form
+		f.guardWrite,   // what it changes is looked at first
 		f.send,         // there and back
 		f.present,      // into ours
 	} {

@@ -30,10 +30,15 @@ func (f *Facade) fetch(ctx context.Context, c *call, locator string) (mediaType 
 	if err != nil || !c.hospital.mayReach(target) || !c.leadsToBinary(absolute) {
 		return "", nil, refuse("the attachment's url leads to no Binary of this hospital")
 	}
-	if err := permitted(c.hospital, fhir.Request{Interaction: fhir.Read, Type: "Binary"}); err != nil {
+	asked := fhir.Request{Interaction: fhir.Read, Type: "Binary"}
+	permission, err := c.permit(asked, "")
+	switch {
+	case err != nil:
 		return "", nil, err
+	case permission.Looks("Binary"):
+		return "", nil, refuse("the caller's scopes, or a deny rule of the hospital, want the attachment looked at")
 	}
-	if err := f.take(c, 1); err != nil {
+	if err := f.take(c, c.cost(asked, "")); err != nil {
 		return "", nil, err
 	}
 	answer, err := c.hospital.Client.Do((&http.Request{

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 
 	"fhirgate/observe"
 	"fhirgate/policies"
+	"fhirgate/policies/smart"
 	"fhirgate/routes"
 	"fhirgate/sandbox"
 	"fhirgate/sandbox/demo"
@@ -36,10 +38,12 @@ type bench struct {
 	t         *testing.T
 	hospitals *demo.Hospitals
 	facade    *Facade
+	consumers fakeConsumers
 	server    *httptest.Server
 	limiter   *fakeLimiter
 	log       *lockedBuffer
 	routes    []*routes.Route
+	denied    []smart.Filter // of every hospital
 	trust     *x509.CertPool // of hospitals by https; nil = the system's
 }
 
@@ -48,14 +52,39 @@ const (
 	bobKey   = "bob"
 )
 
-// fakeKeys knows two consumers of the plan "all", one whose key has expired and
-// one of a plan that reaches harbor only.
-type fakeKeys struct{}
+// fakeConsumers knows two consumers of the plan "all", one whose key has expired,
+// one of a plan that reaches harbor only, and those that a test adds.
+type fakeConsumers map[string]*Consumer
 
-func (fakeKeys) Lookup(_ context.Context, key string) (*Consumer, error) {
+// add makes credential stand for a consumer; without a plan it is of "all".
+func (f fakeConsumers) add(credential string, consumer Consumer) {
+	if consumer.PlanID == "" {
+		consumer.PlanID = "all"
+	}
+	if consumer.KeyID == "" {
+		consumer.KeyID = "key_" + credential
+	}
+	f[credential] = &consumer
+}
+
+func (f fakeConsumers) Token(_ context.Context, token string, _ netip.Addr) (*Consumer, error) {
+	if consumer := f[token]; consumer != nil {
+		return consumer, nil
+	}
+	return nil, ErrUnknownKey
+}
+
+func (f fakeConsumers) Certificate(_ context.Context, fingerprint string, _ netip.Addr) (*Consumer, error) {
+	return f.Token(context.Background(), fingerprint, netip.Addr{})
+}
+
+func (f fakeConsumers) Key(_ context.Context, key string, _ netip.Addr) (*Consumer, error) {
+	if consumer := f[key]; consumer != nil {
+		return consumer, nil
+	}
 	switch key {
 	case aliceKey, bobKey:
-		return &Consumer{KeyID: "key_" + key, PlanID: "all"}, nil
+		return &Consumer{KeyID: "key_" + key, PlanID: "all", Way: WayKey}, nil
 	case "late":
 		return &Consumer{KeyID: "key_late", PlanID: "all", Expires: time.Now().Add(-time.Second)}, nil
 	case "harbor-only":
@@ -107,7 +136,7 @@ func newBench(t *testing.T, change func(*sandbox.Options)) *bench {
 	hospitals, err := demo.Start(t.TempDir(), demo.Addresses{}, change)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = hospitals.Close() })
-	b := &bench{t: t, hospitals: hospitals, limiter: &fakeLimiter{verdict: Verdict{Allowed: true}}, log: &lockedBuffer{}}
+	b := &bench{t: t, hospitals: hospitals, consumers: fakeConsumers{}, limiter: &fakeLimiter{verdict: Verdict{Allowed: true}}, log: &lockedBuffer{}}
 	b.routes, err = routes.Load(os.DirFS(hospitals.Routes), ".")
 	require.NoError(t, err)
 
@@ -115,7 +144,7 @@ func newBench(t *testing.T, change func(*sandbox.Options)) *bench {
 	require.NoError(t, err)
 	handler := slog.NewJSONHandler(b.log, nil)
 	b.facade = New(nil, Options{
-		Keys: fakeKeys{}, Limiter: b.limiter, Sealer: sealer,
+		Consumers: b.consumers, Limiter: b.limiter, Sealer: sealer,
 		Access: observe.NewAccessLog(handler), Metrics: observe.NewMetrics("test"), Log: slog.New(handler),
 	})
 	b.server = httptest.NewServer(b.facade)
@@ -143,7 +172,7 @@ func (b *bench) configure() {
 			require.NoError(b.t, err)
 			return value
 		}
-		h := &Hospital{Route: route}
+		h := &Hospital{Route: route, Denied: b.denied}
 		client, err := upstream.New(upstream.Config{
 			BaseURL: mustParse(b.t, route.Upstream.BaseURL),
 			Auth: upstream.Auth{
@@ -160,10 +189,12 @@ func (b *bench) configure() {
 		hospitals = append(hospitals, h)
 	}
 	everywhere := []string{"sandbox"}
+	all, err := smart.Parse([]string{"system/*.cruds", "user/*.cruds", "patient/*.cruds"})
+	require.NoError(b.t, err)
 	snapshot, err := NewSnapshot(b.server.URL, hospitals, []*policies.Plan{
-		{ID: "all", Active: true, Hospitals: []string{"*"}, Environments: everywhere},
-		{ID: "harbor-only", Active: true, Hospitals: []string{"harbor"}, Environments: everywhere},
-		{ID: "production", Active: true, Hospitals: []string{"*"}, Environments: []string{"production"}},
+		{ID: "all", Active: true, Hospitals: []string{"*"}, Environments: everywhere, Clinical: all},
+		{ID: "harbor-only", Active: true, Hospitals: []string{"harbor"}, Environments: everywhere, Clinical: all},
+		{ID: "production", Active: true, Hospitals: []string{"*"}, Environments: []string{"production"}, Clinical: all},
 	})
 	require.NoError(b.t, err)
 	b.facade.Swap(snapshot)

@@ -23,6 +23,9 @@ func (f *Facade) answerLinks(c *call) *links.Map {
 		m.Prefixes[i] = links.Prefix{From: base, To: h.public}
 	}
 	m.Edit, m.Lines = c.answerEdit(), c.lines
+	if c.touched != nil {
+		m.Seen = c.touched.seen
+	}
 	return m
 }
 
@@ -106,6 +109,7 @@ func (f *Facade) seal(c *call, target string, asked fhir.Request) (string, error
 		URL:         target,
 		Hospital:    c.hospital.Route.ID,
 		Consumer:    c.consumer.KeyID,
+		Patient:     c.consumer.Patient,
 		Interaction: asked.Interaction,
 		Type:        asked.Type,
 		Operation:   asked.Operation,
@@ -145,7 +149,7 @@ func errForeign() *fhir.Error {
 // resource that was read can be sent back as it was.
 func (f *Facade) unseal(c *call, token string) (string, error) {
 	link, err := f.sealer.Load().Open(token)
-	if err != nil || link.Hospital != c.hospital.Route.ID || link.Consumer != c.consumer.KeyID {
+	if err != nil || !link.given(c) {
 		return "", fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "the body holds a sealed link that is not the caller's or is too old")
 	}
 	if link.Interaction == fhir.Read && link.Type == "Binary" {

@@ -238,7 +238,7 @@ func TestABatchTakesEveryEntryThroughTheStages(t *testing.T) {
 	}
 	require.Equal(t, []string{"200", "403", "200", "422", "400", "403", "201"}, statuses)
 	require.True(t, strings.HasPrefix(gjson.GetBytes(a.body, "entry.6.response.location").Str, b.server.URL+"/fhir/harbor/Patient/"))
-	require.Equal(t, []int{1, 6}, b.limiter.costs, "each entry counts")
+	require.Equal(t, []int{0, 1 + 1 + 20 + 4}, b.limiter.costs, "each entry counts by what it asks for, and one that is refused as one")
 	sent := b.lastBody()
 	require.Equal(t, int64(3), gjson.GetBytes(sent, "entry.#").Int(), "refused entries are not sent")
 	require.NotContains(t, string(sent), b.server.URL)
@@ -336,7 +336,7 @@ func TestOnlyListedHeadersPass(t *testing.T) {
 	}
 	require.NotContains(t, call.Header.Get("Authorization"), aliceKey)
 	for name := range a.Header {
-		require.Contains(t, []string{"Cache-Control", "Content-Length", "Content-Type", "Date", "Etag", "Last-Modified", "X-Request-Id", "Content-Location"}, name)
+		require.Contains(t, []string{"Cache-Control", "Content-Length", "Content-Type", "Date", "Etag", "Last-Modified", "X-Request-Id", "Content-Location", "X-Fhirgate-Cost"}, name)
 	}
 }
 

@@ -59,6 +59,9 @@ func presentHeader(c *call) {
 	}
 	for _, name := range mappedAnswerHeaders {
 		if value := c.answer.Header.Get(name); value != "" {
+			if c.created == "" && c.req.Interaction == fhir.Create {
+				c.created = createdAt(value)
+			}
 			if mapped := c.hospital.headerLocator(value); mapped != "" {
 				h.Set(name, mapped)
 			}
@@ -88,16 +91,18 @@ func (f *Facade) presentSuccess(c *call) error {
 	switch {
 	case err != nil:
 		return brokenOff(err)
+	case mayBeEmpty(c) && !c.permission.MayReturn(c.req.Type):
+		return c.sendEmpty()
 	case c.alternate != nil:
 		return f.presentAlternate(c, head)
 	case head.whole && mayBeEmpty(c) && (saysNothing(head.bytes) || c.answer.StatusCode == http.StatusCreated && !isJSON(media, head.bytes)):
-		c.w.Header().Set("Content-Length", "0")
-		c.w.WriteHeader(c.answer.StatusCode)
-		return nil
+		return c.sendEmpty()
 	case encoded(c.answer):
 		return notFHIR("the hospital answered in a content coding that the gateway did not ask for")
 	case !head.whole && !c.r.ProtoAtLeast(1, 1) && !(raw && c.answer.ContentLength >= 0):
 		return fhir.NewError(http.StatusHTTPVersionNotSupported, fhir.IssueNotSupported, "the answer is too long for HTTP/1.0, where half of it could not be told from the whole: call with HTTP/1.1")
+	case raw && c.permission.Looks("Binary"):
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, want the Binary looked at: ask for it as application/fhir+json")
 	case raw:
 		return f.streamRaw(c, head)
 	case isLines(media):
@@ -110,10 +115,20 @@ func (f *Facade) presentSuccess(c *call) error {
 	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.query, c.answer.StatusCode, head.bytes); err != nil {
 		return err
 	}
+	if head, err = c.holdGuarded(head); err != nil {
+		return err
+	}
 	if head.whole {
 		return f.presentWhole(c, head)
 	}
 	return f.streamJSON(c, head)
+}
+
+// sendEmpty answers a write with its status and header alone.
+func (c *call) sendEmpty() error {
+	c.w.Header().Set("Content-Length", "0")
+	c.w.WriteHeader(c.answer.StatusCode)
+	return nil
 }
 
 var jsonMedia = map[string]bool{"application/fhir+json": true, "application/json+fhir": true, "application/json": true, "text/json": true}
@@ -213,6 +228,9 @@ func (f *Facade) presentWhole(c *call, h head) error {
 	}
 	if cap(out) <= holdBack+1 {
 		*pooled = out[:0]
+	}
+	if err := c.checkStored(out); err != nil {
+		return err
 	}
 	if c.batch != nil && len(c.batch.refused) > 0 {
 		if out, err = c.batch.merge(out, c.id); err != nil {

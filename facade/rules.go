@@ -28,7 +28,7 @@ func (c *call) startRules() {
 // answerEdit returns the rules for the pass that moves locators; nil when
 // nothing else is to change.
 func (c *call) answerEdit() *links.Edit {
-	edit := c.rules.Edit()
+	edit := c.guarded(c.rules.Edit())
 	if c.rest == nil {
 		return edit
 	}

@@ -55,7 +55,7 @@ func TestARuleFetchesWhatASealedLinkStandsFor(t *testing.T) {
 	got := h.taken()
 	require.Len(t, got, 2)
 	require.Contains(t, got[1], `"data":"aGVsbG8="`)
-	require.Equal(t, []int{1, 1}, b.limiter.costs, "what is fetched counts as a call")
+	require.Equal(t, []int{20, 5}, b.limiter.costs, "what is fetched counts as a call")
 }
 
 func TestWhatIsFetchedForABodyIsBounded(t *testing.T) {

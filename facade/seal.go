@@ -40,6 +40,7 @@ type sealedLink struct {
 	URL         string           `json:"u"`
 	Hospital    string           `json:"h"`
 	Consumer    string           `json:"c"`
+	Patient     string           `json:"p,omitempty"` // in the context of the token that it was given to
 	Interaction fhir.Interaction `json:"i"`
 	Type        string           `json:"t,omitempty"`
 	Operation   string           `json:"o,omitempty"`
@@ -85,10 +86,10 @@ func (s *Sealer) Open(token string) (*sealedLink, error) {
 }
 
 // belongsTo checks a sealed link that came back: same hospital, same consumer,
-// not expired, and still a host that the route allows and an interaction that
-// it lists.
+// not expired, and still a host that the route allows. What it asks for is
+// permitted as any call is.
 func (l *sealedLink) belongsTo(c *call) error {
-	if l.Hospital != c.hospital.Route.ID || l.Consumer != c.consumer.KeyID {
+	if !l.given(c) {
 		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the link was given to another consumer or for another hospital")
 	}
 	if !c.began.Before(time.Unix(l.Expires, 0)) {
@@ -101,5 +102,11 @@ func (l *sealedLink) belongsTo(c *call) error {
 	if err != nil || !c.hospital.mayReach(target) {
 		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the hospital's route does not allow the link's host any more")
 	}
-	return permitted(c.hospital, c.req)
+	return nil
+}
+
+// given reports whether the link was given to the consumer of the call, in the
+// same patient's context, and for the same hospital.
+func (l *sealedLink) given(c *call) bool {
+	return l.Hospital == c.hospital.Route.ID && l.Consumer == c.consumer.KeyID && l.Patient == c.consumer.Patient
 }

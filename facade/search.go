@@ -111,6 +111,7 @@ func (c *call) pageAt(target string) sealedLink {
 		URL:         target,
 		Hospital:    c.hospital.Route.ID,
 		Consumer:    c.consumer.KeyID,
+		Patient:     c.consumer.Patient,
 		Interaction: c.req.Interaction,
 		Type:        c.req.Type,
 		Operation:   c.req.Operation,

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fhirgate/policies"
+	"fhirgate/policies/smart"
 	"fhirgate/routes"
 	"fhirgate/transforms"
 	"fhirgate/upstream"
@@ -26,6 +27,7 @@ type Hospital struct {
 	Route  *routes.Route
 	Client *upstream.Client
 	Vendor *transforms.Vendor // the rules of its vendor; nil = none
+	Denied []smart.Filter     // what its deny rules withhold
 
 	base    *url.URL
 	public  string   // {PublicURL}/fhir/{id}
@@ -34,7 +36,7 @@ type Hospital struct {
 	foreign func(locator string) bool // whether a locator belongs to another hospital
 }
 
-// NewSnapshot joins hospitals, of which Route, Client and Vendor are set, and
+// NewSnapshot joins hospitals, of which Route, Client, Vendor and Denied are set, and
 // plans. publicURL has no slash at the end.
 func NewSnapshot(publicURL string, hospitals []*Hospital, plans []*policies.Plan) (*Snapshot, error) {
 	s := &Snapshot{

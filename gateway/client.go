@@ -22,10 +22,11 @@ import (
 
 // shared is what the clients of all hospitals have in common, on all nodes.
 type shared struct {
-	redis  redis.UniversalClient
-	tokens *tokens.Cache
-	rings  *jwks.Rings
-	log    *slog.Logger
+	redis      redis.UniversalClient
+	encryption jose.JSONWebKeySet // key-encryption keys
+	tokens     *tokens.Cache
+	rings      *jwks.Rings
+	log        *slog.Logger
 }
 
 // newClient returns the client of a route's hospital; on an error place names

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fhirgate/facade"
 	"fhirgate/internal/strict"
 	"fhirgate/policies"
+	"fhirgate/policies/smart"
 	"fhirgate/routes"
 	"fhirgate/transforms"
 	"fhirgate/upstream"
@@ -24,7 +26,8 @@ type Files struct {
 	Vendors map[string]*transforms.Vendor
 	Plans   []*policies.Plan
 
-	rules map[string]*transforms.Vendor // of each route: its vendor's and its own; nil = none
+	rules  map[string]*transforms.Vendor // of each route: its vendor's and its own; nil = none
+	denied map[string][]smart.Filter     // of each route: what its deny rules withhold
 }
 
 // Folders say where the files are.
@@ -62,8 +65,16 @@ func (f *Files) join() strict.Problems {
 	var problems strict.Problems
 	ids := make(map[string]bool, len(f.Routes))
 	f.rules = make(map[string]*transforms.Vendor, len(f.Routes))
+	f.denied = make(map[string][]smart.Filter, len(f.Routes))
 	for i, route := range f.Routes {
 		ids[route.ID] = true
+		for j, rule := range route.Deny {
+			filter, err := smart.ParseFilter(rule.Type, rule.Where)
+			if err != nil {
+				problems = append(problems, route.Problem("deny."+strconv.Itoa(j), "%s", err))
+			}
+			f.denied[route.ID] = append(f.denied[route.ID], filter)
+		}
 		rules, found := f.rulesOf(route)
 		problems = append(problems, found...)
 		if rules == nil || len(found) > 0 {
@@ -163,7 +174,7 @@ func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot, shared *sh
 	var problems strict.Problems
 	hospitals := make([]*facade.Hospital, 0, len(f.Routes))
 	for _, route := range f.Routes {
-		h := &facade.Hospital{Route: route, Vendor: f.rules[route.ID]}
+		h := &facade.Hospital{Route: route, Vendor: f.rules[route.ID], Denied: f.denied[route.ID]}
 		if previous != nil {
 			if old := previous.Hospitals[route.ID]; old != nil && reflect.DeepEqual(old.Route.Upstream, route.Upstream) {
 				h.Client = old.Client

@@ -23,6 +23,7 @@ import (
 	"fhirgate/gateway/engine"
 	"fhirgate/gateway/keys"
 	"fhirgate/gateway/limiter"
+	"fhirgate/gateway/oauth"
 	"fhirgate/gateway/store"
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
@@ -77,6 +78,7 @@ type server struct {
 	facade  *facade.Facade
 	engine  *engine.Engine
 	keeper  *keys.Keeper
+	oauth   *oauth.Server
 	reload  *reloader
 	admin   *http.Server
 	closers []func() error
@@ -185,13 +187,28 @@ func (s *server) load() error {
 	if err != nil {
 		return err
 	}
+	proxies, err := settings.Proxies()
+	if err != nil {
+		return err
+	}
+	consumers, err := s.openConsumers(proxies)
+	if err != nil {
+		return err
+	}
 	options := facade.Options{
-		Keys:    keys.NewDirectory(s.store.Client()),
-		Limiter: limiter.NewRedis(s.store.Client()),
-		Sealer:  sealer,
-		Access:  observe.NewAccessLog(slog.NewJSONHandler(s.options.Log, nil)),
-		Metrics: s.metrics,
-		Log:     s.log,
+		Consumers: consumers,
+		Proxies:   proxies,
+		Limiter:   limiter.NewRedis(s.store.Client()),
+		Sealer:    sealer,
+		Access:    observe.NewAccessLog(slog.NewJSONHandler(s.options.Log, nil)),
+		Metrics:   s.metrics,
+		Log:       s.log,
+		People:    len(settings.IdentityProviders) > 0,
+	}
+	if trail, err := s.openAudit(); err != nil {
+		return err
+	} else if trail != nil {
+		options.Trail = trail
 	}
 	if s.store.Embedded() {
 		options.Limiter = limiter.NewEmbedded(s.store)
@@ -208,7 +225,7 @@ func (s *server) openShared() error {
 	if err != nil {
 		return err
 	}
-	s.shared = &shared{redis: s.store.Client(), log: s.log}
+	s.shared = &shared{redis: s.store.Client(), log: s.log, encryption: encryption}
 	report := tokens.OnError(func(err error) { s.log.Warn("a hospital's token could not be shared or renewed", "error", err) })
 	if s.shared.tokens, err = tokens.New(s.store.Client(), encryption, report); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -239,7 +256,7 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }, rings: s.shared.rings}
+	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }, rings: s.shared.rings, oauth: s.oauth}
 	if s.engine, err = engine.Start(ctx, engine.Options{
 		Config:   s.config,
 		Handlers: engine.Handlers{FHIR: s.facade, Root: root, Refuse: refuse},

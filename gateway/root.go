@@ -6,13 +6,15 @@ import (
 
 	"fhirgate/facade"
 	"fhirgate/fhir"
+	"fhirgate/gateway/oauth"
 	"fhirgate/upstream/jwks"
 )
 
 // root answers every path outside /fhir/.
 type root struct {
-	ready func() bool // whether calls are answered and the gateway is not draining
-	rings *jwks.Rings // whose public keys are served
+	ready func() bool   // whether calls are answered and the gateway is not draining
+	rings *jwks.Rings   // whose public keys are served
+	oauth *oauth.Server // what issues tokens
 }
 
 func (h *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -26,6 +28,10 @@ func (h *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		plain(w, http.StatusServiceUnavailable, "not ready: starting or draining\n")
 	default:
+		if oauth.ServesPath(r.URL.Path) {
+			h.oauth.ServeHTTP(w, r)
+			return
+		}
 		if jwks.ServesPath(r.URL.Path) {
 			h.serveKeys(w, r)
 			return

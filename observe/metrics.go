@@ -20,6 +20,7 @@ type Metrics struct {
 	inFlight prometheus.Gauge
 	reloads  *prometheus.CounterVec
 	reloaded prometheus.Gauge
+	guesses  *prometheus.CounterVec
 }
 
 // gatewayBuckets and upstreamBuckets are in seconds: our own time is measured
@@ -57,12 +58,15 @@ func NewMetrics(version string) *Metrics {
 			Name: "fhirgate_config_last_reload_successful", Help: "1 when the configuration on disk is the one in force, 0 when a reload was refused.",
 		}),
 	}
+	m.guesses = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fhirgate_unknown_credentials_total", Help: "Credentials that gave no access, by the way in that they were presented for.",
+	}, []string{"way"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "fhirgate_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
 	m.reloaded.Set(1)
-	m.registry.MustRegister(m.requests, m.gateway, m.upstream, m.aborted, m.inFlight, m.reloads, m.reloaded, build,
+	m.registry.MustRegister(m.requests, m.gateway, m.upstream, m.aborted, m.inFlight, m.reloads, m.reloaded, m.guesses, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -71,6 +75,9 @@ func NewMetrics(version string) *Metrics {
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+// Guessed counts a credential that gave no access.
+func (m *Metrics) Guessed(way string) { m.guesses.WithLabelValues(way).Inc() }
 
 // Begin counts a call as under way; the returned function ends it.
 func (m *Metrics) Begin() (end func()) {

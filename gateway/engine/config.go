@@ -70,6 +70,7 @@ func (c *Config) absolute() error {
 	s, store := &c.Settings, &c.tyk.Storage
 	paths := []*string{
 		&s.DataDir, &s.Routes, &s.Transforms, &s.Policies, &s.LinkKeysFile, &s.KeyEncryptionKeysFile, &s.ClientCAFile,
+		&s.Audit.Folder, &s.Audit.KeysFile, &s.Audit.Syslog.CAFile, &s.Audit.Syslog.CertFile, &s.Audit.Syslog.KeyFile,
 		&store.CAFile, &store.CertFile, &store.KeyFile,
 	}
 	for i := range c.tyk.HttpServerOptions.Certificates {

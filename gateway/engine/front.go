@@ -20,6 +20,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// (RFC 9113 has dropped that upgrade), and there is nothing else to
 	// upgrade to here.
 	delete(r.Header, "Upgrade")
+	stripIdentity(r.Header)
 	x := &exchange{answer: answer{ResponseWriter: w}, body: r.Body, length: r.ContentLength, log: f.log}
 	f.tyk.ServeHTTP(x, x.with(r))
 	switch x.state {

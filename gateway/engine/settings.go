@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fhirgate/internal/strict"
+	"fhirgate/observe/audit"
 )
 
 // Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
@@ -29,6 +30,8 @@ type Settings struct {
 	TrustedProxies        []string      `yaml:"trusted_proxies"`          // addresses or networks whose X-Forwarded-For tells the caller's address; default: none
 	TokenSeconds          int           `yaml:"token_seconds"`            // life of the tokens that /oauth/token issues, 30 to 300; default 300
 	IdentityProviders     []Provider    `yaml:"identity_providers"`       // outside issuers of tokens; default: none
+	ClientKeysPrivate     bool          `yaml:"client_keys_private"`      // clients' JWK sets may be at private addresses; default false
+	Audit                 audit.Config  `yaml:"audit"`                    // who touched which patient; see docs/audit.md
 	DrainDelaySeconds     int           `yaml:"drain_delay_seconds"`      // how long readiness is denied before the port closes; default 0
 	DrainSeconds          int           `yaml:"drain_seconds"`            // how long requests in flight may take at a stop; default 30
 	Drain                 time.Duration `yaml:"-"`                        // DrainSeconds as a duration
@@ -103,6 +106,9 @@ func (s *Settings) complete(path, localURL string) strict.Problems {
 	}
 	if _, err := s.Proxies(); err != nil {
 		fail("trusted_proxies: %s", err)
+	}
+	for _, mistake := range s.Audit.Complete(s.DataDir) {
+		fail("audit.%s: %s", mistake.Place, mistake.Text)
 	}
 	for i := range s.IdentityProviders {
 		s.IdentityProviders[i].complete(s.PublicURL, func(key, format string, args ...any) {

@@ -1,0 +1,154 @@
+package facade
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"fhirgate/fhir"
+	"fhirgate/transforms/links"
+)
+
+// maxGuarded is the largest resource, in bytes, that is looked at before it is
+// handed out or changed.
+const maxGuarded = 8 << 20
+
+// guarded puts the look that scopes and deny rules want at resources behind what
+// the vendor's rules do to them, in the same pass. Entries that the caller may
+// not see are left out; any other resource refuses the answer.
+func (c *call) guarded(rules *links.Edit) *links.Edit {
+	looks := c.looksAtAnswer()
+	if !looks && (c.batch == nil || c.touched == nil) { // the audit trail has a record for each entry
+		return rules
+	}
+	edit := &links.Edit{}
+	if rules != nil {
+		*edit = *rules
+	}
+	if looks {
+		edit.DropTotal = true // it would count what is left out
+		edit.Signed = errWithheld()
+	}
+	edit.Holds = func(typ string) bool {
+		return rules != nil && rules.Holds(typ) || typ == "Bundle" || c.looksAt(typ)
+	}
+	edit.Resource = func(text []byte, entry int) ([]byte, error) {
+		if rules != nil && rules.Holds(typeIn(text, entry)) {
+			var err error
+			if text, err = rules.Resource(text, entry); err != nil || text == nil {
+				return nil, err
+			}
+		}
+		return c.withhold(text, entry)
+	}
+	return edit
+}
+
+func typeIn(text []byte, entry int) string {
+	if entry < 0 {
+		return gjson.GetBytes(text, "resourceType").Str
+	}
+	return gjson.GetBytes(text, "resource.resourceType").Str
+}
+
+// looksAtAnswer reports whether any resource of the answer has to be looked at.
+func (c *call) looksAtAnswer() bool {
+	if c.batch == nil {
+		return !c.permission.Free()
+	}
+	return slices.ContainsFunc(c.batch.places, func(place int) bool {
+		entry := &c.batch.entries[place]
+		return !entry.permission.Free() || entry.hides()
+	})
+}
+
+// hides reports whether the answer to the entry must not hold the resource that
+// it wrote: the caller may write it, and not read it.
+func (e *batchEntry) hides() bool {
+	return e.req.Interaction.Writes() && e.req.Type != "" && !e.permission.MayReturn(e.req.Type)
+}
+
+func (c *call) looksAt(typ string) bool { return c.batch != nil || c.permission.Looks(typ) }
+
+// withhold returns text if the caller may see the resource in it, and else nil
+// for an entry, or an error.
+func (c *call) withhold(text []byte, entry int) ([]byte, error) {
+	resource := text
+	switch {
+	case c.batch != nil && entry >= 0:
+		return c.withholdAnswer(text, entry)
+	case c.batch != nil && c.looksAtAnswer():
+		return nil, notFHIR("the hospital did not answer the batch with a Bundle")
+	case c.batch != nil:
+		return text, nil
+	case entry >= 0:
+		resource = []byte(gjson.GetBytes(text, "resource").Raw)
+	}
+	switch {
+	case len(resource) == 0, c.permission.Sees(resource):
+		return text, nil
+	case entry < 0 && !c.lines:
+		return nil, errWithheld()
+	default:
+		return nil, nil // the entry goes; of NDJSON an empty line stays
+	}
+}
+
+// withholdAnswer is withhold for the answer to an entry of a batch. An outcome
+// stands where the resource must not. It notes what became of the entry.
+func (c *call) withholdAnswer(text []byte, at int) ([]byte, error) {
+	if at >= len(c.batch.places) {
+		return nil, notFHIR("the hospital answered more entries than it was asked")
+	}
+	entry := &c.batch.entries[c.batch.places[at]]
+	response := gjson.GetBytes(text, "response")
+	entry.status = statusIn(response.Get("status").Str)
+	if entry.req.Interaction == fhir.Create {
+		entry.created = createdAt(response.Get("location").Str)
+	}
+	resource := gjson.GetBytes(text, "resource")
+	switch {
+	case !resource.Exists():
+		return text, nil
+	case entry.hides():
+		return sjson.DeleteBytes(text, "resource")
+	case entry.permission.Free(), entry.permission.Sees([]byte(resource.Raw)):
+		return text, nil
+	default:
+		return []byte(entryOutcome(errWithheld(), c.id)), nil
+	}
+}
+
+func errWithheld() *fhir.Error {
+	return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, do not cover this resource")
+}
+
+// holdGuarded reads an answer whole that must be looked at before its first byte
+// is sent: a single resource, or a Bundle that is stored as one.
+func (c *call) holdGuarded(h head) (head, error) {
+	if h.whole || c.lines || c.batch != nil || c.req.Interaction.AnswersBundle() || !c.looksAtAnswer() {
+		return h, nil
+	}
+	var err error
+	if h.bytes, h.whole, err = readOn(h.bytes, c.answer.Body, maxGuarded); err != nil {
+		return h, brokenOff(err)
+	}
+	if !h.whole {
+		return h, fhir.NewError(http.StatusForbidden, fhir.IssueTooLong, "the answer is larger than 8 MiB, which is more than can be checked against the caller's scopes")
+	}
+	return h, nil
+}
+
+// checkStored refuses a Bundle that is one resource, of which the pass that
+// moves locators only looks at the entries, and not at all when it is signed.
+func (c *call) checkStored(body []byte) error {
+	if c.batch != nil || c.lines || c.req.Interaction.AnswersBundle() || !c.looksAtAnswer() {
+		return nil
+	}
+	if gjson.GetBytes(body, "resourceType").Str == "Bundle" && !c.permission.Sees(body) {
+		return errWithheld()
+	}
+	return nil
+}
