@@ -174,13 +174,21 @@ func (a *Access) hides(typ string, actions Actions) bool {
 
 // permit refuses actions that the scopes do not permit on any resource of typ.
 func (a *Access) permit(typ string, actions Actions, reason string) error {
-	if a.deniesAll(typ) {
-		return forbidden("a rule of the hospital denies every resource of the type " + typ + ", " + reason)
+	if err := a.refuseDenied(typ, reason); err != nil {
+		return err
 	}
 	if a.level(typ, actions) != nothing {
 		return nil
 	}
 	return forbidden("the call needs the scope " + a.scope(typ, a.short(typ, actions, some)) + ", " + reason)
+}
+
+// refuseDenied refuses a type that a deny rule takes as a whole.
+func (a *Access) refuseDenied(typ, reason string) error {
+	if !a.deniesAll(typ) {
+		return nil
+	}
+	return forbidden("a rule of the hospital denies every resource of this type, " + reason)
 }
 
 // permitFully refuses actions that the scopes do not permit on every resource
@@ -195,7 +203,11 @@ func (a *Access) permitFully(typ string, actions Actions, reason string) error {
 	if a.level(typ, actions) == full {
 		return nil
 	}
-	return forbidden("the call needs the scope " + a.scope(typ, a.short(typ, actions, full)) + " without constraints or a patient, " + reason)
+	return a.needsFull(typ, actions, reason)
+}
+
+func (a *Access) needsFull(typ string, actions Actions, reason string) error {
+	return forbidden("the call needs the scope " + a.scope(typ, a.short(typ, actions, full)) + " without a condition, " + reason)
 }
 
 // forWord begins every reason.
@@ -212,11 +224,12 @@ func (a *Access) short(typ string, actions Actions, wanted level) Actions {
 	return missing
 }
 
-// scope names a scope in the context that the holder would need it in.
+// scope names a scope in the context in which the holder could use it.
 func (a *Access) scope(typ string, actions Actions) string {
 	context := System
+	inPatient := grant{context: Patient, typ: typ, actions: actions}
 	switch {
-	case a.holder.Patient != "":
+	case inPatient.usable(&a.holder, typ) == actions:
 		context = Patient
 	case a.holder.User:
 		context = User

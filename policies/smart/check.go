@@ -71,27 +71,30 @@ func needs(req fhir.Request) Actions {
 // The error is a *fhir.Error: 403 with the scope that is missing, 400 where the
 // query cannot be read.
 func (a Access) Check(req fhir.Request, query string, form ...string) (Permission, error) {
-	p := Permission{access: a, typ: req.Type, interaction: req.Interaction, conditional: req.Conditional}
 	switch req.Interaction {
 	case fhir.Capabilities:
-		p.free = true
-		return p, nil
+		return Permission{access: a, free: true}, nil
 	case fhir.Batch, fhir.Transaction:
-		return p, nil
+		return Permission{}, nil
 	}
-	p.ok = true
-	p.needs = needs(req)
-	if a.open(p.needs | Read | Search) {
-		p.free = true
-		return p, nil
+	needed := needs(req)
+	if a.open(needed | Read | Search) {
+		return Permission{access: a, typ: req.Type, interaction: req.Interaction, conditional: req.Conditional, ok: true, free: true, needs: needed}, nil
 	}
-	if err := a.check(req, &p, query, form); err != nil {
+	return closely(a, req, needed, query, form)
+}
+
+// closely is Check for a caller who may not do everything.
+func closely(a Access, req fhir.Request, needed Actions, query string, form []string) (Permission, error) {
+	p := Permission{access: a, typ: req.Type, interaction: req.Interaction, conditional: req.Conditional, ok: true, needs: needed}
+	if err := p.check(req, query, form); err != nil {
 		return Permission{}, err
 	}
 	return p, nil
 }
 
-func (a *Access) check(req fhir.Request, p *Permission, query string, form []string) error {
+func (p *Permission) check(req fhir.Request, query string, form []string) error {
+	a := &p.access
 	q := asked{access: a, permission: p, req: req}
 	if err := q.read(query); err != nil {
 		return err
@@ -103,7 +106,7 @@ func (a *Access) check(req fhir.Request, p *Permission, query string, form []str
 	}
 	switch req.Interaction {
 	case fhir.Operation:
-		return a.checkOperation(req, p)
+		return p.checkOperation(req)
 	case fhir.SearchSystem, fhir.HistorySystem:
 		return q.checkSystem()
 	}
@@ -123,18 +126,18 @@ func (a *Access) check(req fhir.Request, p *Permission, query string, form []str
 	if req.Compartment != "" {
 		return a.checkCompartment(req)
 	}
-	p.free = a.settled(req, p)
+	p.free = p.settled()
 	return nil
 }
 
 // settled reports whether nothing of the answer can be out of scope: it is one
 // resource, or versions, of a type without conditions. The answer to a search
 // may hold types that nobody asked for.
-func (a *Access) settled(req fhir.Request, p *Permission) bool {
-	if len(a.denied) > 0 || req.Type == "Bundle" || req.Interaction == fhir.SearchType {
+func (p *Permission) settled() bool {
+	if len(p.access.denied) > 0 || p.typ == "Bundle" || p.interaction == fhir.SearchType {
 		return false
 	}
-	return a.level(req.Type, p.needs|p.brings(req.Type)) == full
+	return p.access.level(p.typ, p.needs|p.brings(p.typ)) == full
 }
 
 // checkCompartment permits a search below a resource only to those who may read
@@ -147,7 +150,8 @@ func (a *Access) checkCompartment(req fhir.Request) error {
 	return a.permitFully(req.Compartment, Read, reason)
 }
 
-func (a *Access) checkOperation(req fhir.Request, p *Permission) error {
+func (p *Permission) checkOperation(req fhir.Request) error {
+	a := &p.access
 	typ, known := readOnly[req.Operation]
 	if !known {
 		p.needs = allActions
@@ -161,17 +165,19 @@ func (a *Access) checkOperation(req fhir.Request, p *Permission) error {
 		typ = AllTypes
 	}
 	const reason = "for this operation"
-	if req.Type != "" && a.deniesAll(req.Type) {
-		return a.permit(req.Type, 0, reason)
+	if err := a.refuseDenied(req.Type, reason); err != nil {
+		return err
 	}
 	if len(a.denied) > 0 && (!known || aggregates[req.Operation]) {
 		return a.permitFully(AllTypes, p.needs, reason)
 	}
 	if req.Operation == everything && req.Type == "Patient" && req.ID != "" && req.ID == a.holder.Patient {
+		p.free = a.open(p.needs)
 		return a.permit(typ, p.needs, reason) // the whole record of the patient in context, entry by entry
 	}
-	if a.level(typ, p.needs) == full {
-		return nil
+	if a.level(typ, p.needs) != full {
+		return a.needsFull(typ, p.needs, reason)
 	}
-	return forbidden("the call needs the scope " + a.scope(typ, a.short(typ, p.needs, full)) + " without constraints or a patient, " + reason)
+	p.free = a.open(p.needs)
+	return nil
 }
