@@ -19,8 +19,6 @@ const (
 	tokenType = "at+jwt"
 	// maxScope bounds the parameter scope, in bytes.
 	maxScope = 8 << 10
-	// forMachines is the context of scopes that client credentials can have.
-	forMachines = "system"
 )
 
 // ownClaims are the claims of our tokens (RFC 9068 section 2.2).
@@ -78,9 +76,9 @@ func (s *Server) grant(client *Client, asked string) (string, error) {
 	if len(asked) > maxScope {
 		return "", refuse(invalidScope, "scope is longer than 8 KiB")
 	}
-	granted := readScopes(plan.Strings(), forMachines)
+	granted := readScopes(plan.Strings(), smart.System)
 	if asked != "" {
-		granted = smart.Narrow(readScopes(strings.Fields(asked), forMachines), granted)
+		granted = smart.Narrow(readScopes(strings.Fields(asked), smart.System), granted)
 	}
 	list := granted.Strings()
 	if len(list) == 0 {
