@@ -18,12 +18,6 @@ const (
 	metadataPath = "metadata"
 )
 
-// The endpoints of the gateway's authorization server, below its public URL.
-const (
-	tokenPath  = "/oauth/token"
-	revokePath = "/oauth/revoke"
-)
-
 // routeID is the form of a hospital's id.
 var routeID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
@@ -64,6 +58,9 @@ var credentialHeaders = []string{"Authorization, X-Api-Key"}
 // discovered splits the path of a call that discover answers; hospital is empty
 // for the base of all. A segment that can be no hospital's id is none.
 func discovered(r *http.Request) (hospital, document string, ok bool) {
+	if path := strings.TrimSuffix(r.URL.Path, "/"); !strings.HasSuffix(path, "/"+smartPath) && !strings.HasSuffix(path, "/"+metadataPath) {
+		return "", "", false // nearly always, and before anything that takes time
+	}
 	path, err := plainPath(r)
 	if err != nil {
 		return "", "", false

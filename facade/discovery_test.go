@@ -185,7 +185,7 @@ func TestAHospitalsStatementIsNarrowedToTheCaller(t *testing.T) {
 	require.Equal(t, `["Patient"]`, rest.Get("resource.#.type").Raw)
 	require.Equal(t, `["read","vread","history-instance"]`, rest.Get("resource.0.interaction.#.code").Raw)
 	require.False(t, rest.Get("resource.0.conditionalCreate").Exists())
-	require.Equal(t, `["batch","transaction"]`, rest.Get("interaction.#.code").Raw, "their entries are permitted one by one")
+	require.Equal(t, `["transaction","batch"]`, rest.Get("interaction.#.code").Raw, "their entries are permitted one by one")
 	require.Equal(t, b.server.URL+"/oauth/token", rest.Get(`security.extension.0.extension.0.valueUri`).Str)
 }
 

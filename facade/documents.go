@@ -17,6 +17,12 @@ type configuration struct {
 	Capabilities           []string `json:"capabilities"`
 }
 
+// endpoints returns where the gateway's authorization server gives tokens and
+// takes them back.
+func endpoints(public string) (token, revocation string) {
+	return public + "/oauth/token", public + "/oauth/revoke"
+}
+
 // widestScopes are those that a plan can hold at most.
 func widestScopes(people bool) []string {
 	if people {
@@ -32,11 +38,12 @@ func smartConfiguration(public string, people bool, scopes []string) *configurat
 	if people {
 		capabilities = append(capabilities, "permission-patient", "permission-user")
 	}
+	token, revocation := endpoints(public)
 	return &configuration{
-		TokenEndpoint:          public + tokenPath,
+		TokenEndpoint:          token,
 		TokenAuthMethods:       []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
 		TokenSigningAlgorithms: []string{"RS384", "ES384"},
-		RevocationEndpoint:     public + revokePath,
+		RevocationEndpoint:     revocation,
 		GrantTypes:             []string{"client_credentials"},
 		Scopes:                 scopes,
 		CodeChallengeMethods:   []string{"S256"},
@@ -74,8 +81,9 @@ func capabilityStatement(public, base, documentation string) any {
 // (http://hl7.org/fhir/smart-app-launch/1.0.0/StructureDefinition-oauth-uris.html),
 // or with a key.
 func security(public string) string {
+	token, revocation := endpoints(public)
 	return `{"extension":[{"url":"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris","extension":[` +
-		`{"url":"token","valueUri":` + quote(public+tokenPath) + `},{"url":"revoke","valueUri":` + quote(public+revokePath) + `}]}],` +
+		`{"url":"token","valueUri":` + quote(token) + `},{"url":"revoke","valueUri":` + quote(revocation) + `}]}],` +
 		`"service":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/restful-security-service","code":"SMART-on-FHIR","display":"SMART-on-FHIR"}]}],` +
 		`"description":"A token of the token endpoint or an API key, as Authorization: Bearer {token or key}."}`
 }

@@ -1,6 +1,7 @@
-// Package limiter counts calls against a plan in Redis: the rate by the generic
-// cell rate algorithm, the quota in windows that begin with their first call.
-// Both are one round trip, on Redis' own clock, for all nodes together.
+// Package limiter counts what calls cost against a plan in Redis: the rate by
+// the generic cell rate algorithm, the quota in windows that begin with their
+// first call. Both are one round trip, on Redis' own clock, for all nodes
+// together.
 package limiter
 
 import (
@@ -41,8 +42,8 @@ func NewRedis(client redis.UniversalClient) *Redis {
 	return l
 }
 
-// Take counts cost calls of consumer against plan, or none when they would
-// exceed it. A cost above the plan's burst or quota counts as all of it, so
+// Take counts a call of consumer against plan with its cost in units, or not at
+// all when it would exceed the plan. A cost above the plan's burst or quota counts as all of it, so
 // that it can pass at all. An error means that nothing is known of the limit.
 func (l *Redis) Take(ctx context.Context, consumer string, plan *policies.Plan, cost int) (facade.Verdict, error) {
 	if !counts(plan, cost) {
@@ -68,8 +69,9 @@ func keysOf(consumer string) []string {
 	return []string{base + "rate", base + "quota"}
 }
 
-// interval returns the microseconds between two calls at the plan's rate, or 0
-// when it has none.
+// interval returns the microseconds in which the plan's rate gives one unit, or 0
+// when it has none. That they are whole lets through 1 % more at most where the
+// rate is below 10000 units a second.
 func interval(plan *policies.Plan) int64 {
 	if plan.Rate <= 0 {
 		return 0

@@ -1,5 +1,6 @@
 -- KEYS: the rate's theoretical arrival time (microseconds), the quota's count.
--- ARGV: cost, microseconds a call (0 = no rate), burst, quota (0 = none), quota period (ms).
+-- ARGV: cost of the call in units, microseconds a unit (0 = no rate), burst and quota in units
+-- (quota 0 = none), quota period (ms).
 -- Returns allowed, quota is tighter, limit, remaining, reset (us), retry after (us).
 local cost, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local quota, period = tonumber(ARGV[4]), tonumber(ARGV[5])
