@@ -95,11 +95,15 @@ upstream:
 interactions: {Patient: [read, search-type]}
 `
 
+// screeningDay are scopes as those of the shipped plan: narrow enough that types
+// have to be looked at.
+var screeningDay = []string{"system/Patient.rs", "system/Appointment.rs", "system/Encounter.rs", "system/Observation.rs", "system/Practitioner.rs", "system/DocumentReference.crus", "system/Binary.cr"}
+
 // plan has limits that are never reached.
 var plan = map[string]any{
 	"id": "plan", "name": "Benchmark", "active": true, "rate": generous, "per": 1, "quota_max": int64(generous) * 1000, "quota_renewal_rate": 86400,
 	"access_rights": map[string]any{"fhir": map[string]any{"api_id": "fhir", "api_name": "fhir", "versions": []string{"Default"}}},
-	"meta_data":     map[string]any{"fhirgate": map[string]any{"hospitals": []string{"*"}, "environments": []string{"production"}, "burst": generous}},
+	"meta_data":     map[string]any{"fhirgate": map[string]any{"hospitals": []string{"*"}, "environments": []string{"production"}, "scopes": screeningDay, "burst": generous}},
 }
 
 func (i *installation) base(hospital string) string {

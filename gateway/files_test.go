@@ -34,7 +34,8 @@ request:
   "access_rights": {"fhir": {"api_id": "fhir", "api_name": "fhir", "versions": ["Default"]}},
   "meta_data": {"fhirgate": {
     "hospitals": ["harbor"],
-    "environments": ["sandbox"]}}
+    "environments": ["sandbox"],
+    "scopes": ["system/*.rs"]}}
 }
 `
 )
@@ -105,7 +106,7 @@ func TestMistakesBetweenFiles(t *testing.T) {
 			"policies/trial.json": replace(goodPlan, `["harbor"]`, `["zzzzzzz"]`),
 		}, []string{`routes/harbor.yaml:5:14: environment: must be production or sandbox: a key of one never works in the other`}},
 		"no route": {map[string]string{"routes/harbor.yaml": ""}, []string{"routes: holds no hospital file (*.yaml); docs/add-a-hospital.md shows how to write one"}},
-		"no plan":  {map[string]string{"policies/trial.json": ""}, []string{"policies: holds no plan (*.json); docs/issue-a-key.md shows how to write one"}},
+		"no plan":  {map[string]string{"policies/trial.json": ""}, []string{"policies: holds no plan (*.json); docs/plans.md shows how to write one"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadFiles(installation(tc.changes), folders)

@@ -17,7 +17,7 @@ import (
 
 const planFile = `{"id": "day", "active": true, "rate": 10,
   "access_rights": {"fhir": {"api_id": "fhir", "api_name": "fhir", "versions": ["Default"]}},
-  "meta_data": {"fhirgate": {"hospitals": ["*"], "environments": ["sandbox"]}}}`
+  "meta_data": {"fhirgate": {"hospitals": ["*"], "environments": ["sandbox"], "scopes": ["system/*.cruds"]}}}`
 
 const routeFile = `version: 1
 id: bay

@@ -81,7 +81,8 @@ func (c *crawler) add(link string) {
 		link = c.public + "/" + link
 	}
 	link, _, _ = strings.Cut(link, "#")
-	nothing := link == c.public || strings.HasSuffix(link, "?") // "Patient?" is how Epic's like calls a search by form
+	gateway, _, _ := strings.Cut(c.public, "/fhir/")
+	nothing := link == c.public || strings.HasPrefix(link, gateway+"/oauth/") || strings.HasSuffix(link, "?") // "Patient?" is how Epic's like calls a search by form
 	if !c.seen[link] && !nothing {
 		c.seen[link] = true
 		c.queue = append(c.queue, link)

@@ -154,7 +154,7 @@ func (g *gateway) writePlan(id string, rate, quota int) {
 	plan := map[string]any{
 		"id": id, "name": id, "active": true, "rate": rate, "per": 1, "quota_max": quota, "quota_renewal_rate": 3600,
 		"access_rights": map[string]any{"fhir": map[string]any{"api_id": "fhir", "api_name": "fhir", "versions": []string{"Default"}}},
-		"meta_data":     map[string]any{"fhirgate": map[string]any{"hospitals": []string{"*"}, "environments": []string{"sandbox"}, "burst": rate}},
+		"meta_data":     map[string]any{"fhirgate": map[string]any{"hospitals": []string{"*"}, "environments": []string{"sandbox"}, "scopes": []string{"system/*.cruds"}, "burst": rate}},
 	}
 	if quota == 0 {
 		plan["quota_max"] = -1
