@@ -91,7 +91,7 @@ func TestAssertionsThatAreRefused(t *testing.T) {
 			c.bend(l, a)
 			refused(t, post(s, TokenPath, withAssertion(a.sign())), http.StatusUnauthorized, "invalid_client")
 			require.Contains(t, l.log.String(), c.reason)
-			require.Equal(t, 1, l.failed)
+			require.EqualValues(t, 1, l.failed.Load())
 			require.Empty(t, l.redis.Keys(), "what is refused is not remembered")
 		})
 	}
@@ -108,7 +108,7 @@ func TestAssertionsThatAreRefused(t *testing.T) {
 		"padding":   func(a *assertion) string { return a.sign() + "==" },
 		"line end":  func(a *assertion) string { return a.sign() + "\n" },
 		"JSON form": func(a *assertion) string {
-			return must(jose.ParseSigned(a.sign(), assertionAlgorithms)).FullSerialize()
+			return must(jose.ParseSignedCompact(a.sign(), assertionAlgorithms)).FullSerialize()
 		},
 		"no token":            func(*assertion) string { return "x" },
 		"payload is a list":   func(*assertion) string { return unsigned(map[string]any{"alg": "ES384", "kid": "ec-1"}, nil, "AAAA") },
@@ -118,7 +118,7 @@ func TestAssertionsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			refused(t, post(l.server(), TokenPath, withAssertion(make(l.assertion()))), http.StatusUnauthorized, "invalid_client")
-			require.Equal(t, 1, l.failed)
+			require.EqualValues(t, 1, l.failed.Load())
 		})
 	}
 	t.Run("another client_id", func(t *testing.T) {

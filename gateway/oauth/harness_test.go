@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,9 +146,10 @@ type lab struct {
 	clock   *clock
 	records *records
 	plan    []string
-	failed  int
+	failed  atomic.Int32
 	slowed  time.Duration
 	log     bytes.Buffer
+	logger  *slog.Logger
 }
 
 func newLab(t testing.TB) *lab {
@@ -156,6 +158,7 @@ func newLab(t testing.TB) *lab {
 		clock: &clock{now: time.Date(2026, 3, 7, 10, 0, 0, 700_000_000, time.UTC)},
 		plan:  []string{"system/*.rs", "system/DocumentReference.cru", "user/Patient.rs"},
 	}
+	l.logger = slog.New(slog.NewTextHandler(&l.log, nil))
 	set := must(CheckJWKS(keySet(publicKey("rsa-1", "RS384", rsaKey.Public()), publicKey("ec-1", "", ecKey.Public()))))
 	l.records = &records{
 		clients:  map[string]*Client{"key_a": {KeyID: "key_a", PlanID: "night", Name: "Night shift", JWKS: &set}},
@@ -178,10 +181,10 @@ func (l *lab) server(change ...func(*Options)) *Server {
 		},
 		Failed: func(from netip.Addr) {
 			require.Equal(l.t, caller, from)
-			l.failed++
+			l.failed.Add(1)
 		},
 		Slowed: func(netip.Addr) (time.Duration, bool) { return l.slowed, l.slowed > 0 },
-		Log:    slog.New(slog.NewTextHandler(&l.log, nil)),
+		Log:    l.logger,
 		Now:    l.clock.Now,
 	}
 	for _, f := range change {

@@ -21,7 +21,7 @@ import (
 
 // The paths that the server answers.
 const (
-	TokenPath    = "/oauth/token"
+	TokenPath    = "/oauth/token" //nolint:gosec // a path
 	RevokePath   = "/oauth/revoke"
 	KeysPath     = "/oauth/jwks.json"
 	MetadataPath = "/.well-known/oauth-authorization-server"
@@ -85,6 +85,9 @@ func New(o Options) (*Server, error) {
 	}
 	s.base = s.issuer + strings.TrimSuffix(facade.Prefix, "/")
 	s.complete()
+	if err := checkURL(s.issuer, true); err != nil {
+		return nil, fmt.Errorf("the public URL: %w", err)
+	}
 	if s.life < time.Second || s.life > MaxLife {
 		return nil, fmt.Errorf("a token's life must be 1 s to %s", MaxLife)
 	}

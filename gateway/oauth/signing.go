@@ -32,27 +32,39 @@ type tokenKeys struct {
 }
 
 // signing returns the key that signs now.
-func (k *tokenKeys) signing(ctx context.Context) (jose.SigningKey, error) {
-	signer := k.rings.Signer(ringName)
-	key, err := signer.SigningKey(ctx)
-	if errors.Is(err, jwks.ErrNoRing) {
-		if err = k.create(ctx); err == nil {
-			key, err = signer.SigningKey(ctx)
-		}
-	}
+func (k *tokenKeys) signing(ctx context.Context) (key jose.SigningKey, err error) {
+	err = k.use(ctx, func() error {
+		key, err = k.rings.Signer(ringName).SigningKey(ctx)
+		return err
+	})
 	if err == nil {
 		k.rotate(ctx)
 	}
 	return key, err
 }
 
-// create makes the ring, unless another node has.
-func (k *tokenKeys) create(ctx context.Context) error {
-	_, err := k.rings.Create(ctx, jwks.New{Name: ringName, Alg: jose.ES384, After: publishedFor})
-	if errors.Is(err, jwks.ErrExists) {
-		return nil
+// set returns the keys with which tokens in force may be signed, as a JWK set,
+// and how long it may be kept.
+func (k *tokenKeys) set(ctx context.Context) (data []byte, age time.Duration, err error) {
+	err = k.use(ctx, func() error {
+		data, age, err = k.rings.Set(ctx, ringName)
+		return err
+	})
+	return data, age, err
+}
+
+// use does something with the ring, which it makes if there is none. Another
+// node may have made it a moment ago, unseen by this one.
+func (k *tokenKeys) use(ctx context.Context, do func() error) error {
+	err := do()
+	if !errors.Is(err, jwks.ErrNoRing) {
+		return err
 	}
-	return err
+	_, err = k.rings.Create(ctx, jwks.New{Name: ringName, Alg: jose.ES384, After: publishedFor})
+	if err != nil && !errors.Is(err, jwks.ErrExists) {
+		return err
+	}
+	return do()
 }
 
 // rotate publishes the next key when the present one has signed for long enough.
@@ -85,13 +97,9 @@ func (k *tokenKeys) due(all []jwks.Status) bool {
 	return old
 }
 
-// public returns the keys with which tokens in force may be signed: none before
-// the first was.
+// public returns the keys of set.
 func (k *tokenKeys) public(ctx context.Context) ([]jose.JSONWebKey, error) {
-	data, _, err := k.rings.Set(ctx, ringName)
-	if errors.Is(err, jwks.ErrNoRing) {
-		return nil, nil
-	}
+	data, _, err := k.set(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +109,7 @@ func (k *tokenKeys) public(ctx context.Context) ([]jose.JSONWebKey, error) {
 }
 
 func (s *Server) serveKeys(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	data, age, err := s.keys.rings.Set(ctx, ringName)
-	if errors.Is(err, jwks.ErrNoRing) {
-		if err = s.keys.create(ctx); err == nil {
-			data, age, err = s.keys.rings.Set(ctx, ringName)
-		}
-	}
+	data, age, err := s.keys.set(r.Context())
 	if err != nil {
 		return unavailable(err)
 	}

@@ -42,7 +42,7 @@ func TestThreeWaysToAToken(t *testing.T) {
 			require.Empty(t, consumer.User+consumer.Patient+consumer.PatientHospital)
 		})
 	}
-	require.Zero(t, l.failed)
+	require.Zero(t, l.failed.Load())
 }
 
 func TestTheToken(t *testing.T) {
@@ -239,7 +239,7 @@ func TestWithoutTheStore(t *testing.T) {
 		_, _, err := s.Verify(t.Context(), token)
 		require.ErrorIs(t, err, errStore)
 		require.NotErrorIs(t, err, facade.ErrUnknownKey)
-		require.Zero(t, l.failed, "nobody has guessed")
+		require.Zero(t, l.failed.Load(), "nobody has guessed")
 	})
 	t.Run("Redis", func(t *testing.T) {
 		l := newLab(t)
@@ -266,7 +266,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 	foreign := l.assertion()
 	foreign.key = otherKey
 	post(s, TokenPath, withAssertion(foreign.sign()))
-	require.Equal(t, 1, l.failed)
+	require.EqualValues(t, 1, l.failed.Load())
 
 	l.slowed = 1500 * time.Millisecond
 	w := post(s, TokenPath, withAssertion(l.assertion().sign()))
@@ -276,7 +276,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 	l.records.slowed = true
 	w = post(s, TokenPath, credentialsForm(), basicAuth("key_a", secret))
 	refused(t, w, http.StatusTooManyRequests, "temporarily_unavailable")
-	require.Equal(t, 1, l.failed)
+	require.EqualValues(t, 1, l.failed.Load())
 }
 
 func TestOptions(t *testing.T) {
@@ -284,6 +284,7 @@ func TestOptions(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"life too long":  func(o *Options) { o.Life = 301 * time.Second },
 		"life too short": func(o *Options) { o.Life = time.Millisecond },
+		"no public URL":  func(o *Options) { o.PublicURL = "" },
 		"seal keys":      func(o *Options) { o.SealKeys = jose.JSONWebKeySet{} },
 	} {
 		t.Run(name, func(t *testing.T) {
