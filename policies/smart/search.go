@@ -27,9 +27,12 @@ func (p Permission) Narrow(query string) string {
 		}
 	}
 	for _, c := range added {
-		query += "&" + url.QueryEscape(c.Param) + "=" + url.QueryEscape(strings.Join(c.Values, ","))
+		if query != "" {
+			query += "&"
+		}
+		query += url.QueryEscape(c.Param) + "=" + url.QueryEscape(strings.Join(c.Values, ","))
 	}
-	return strings.TrimPrefix(query, "&")
+	return query
 }
 
 // narrowing returns the constraints that hold for everything that the set

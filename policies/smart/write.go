@@ -68,7 +68,9 @@ func (p Permission) MayReturn(typ string) bool {
 }
 
 // sendsPatch refuses a JSON patch (RFC 6902) that touches an element on which
-// a condition or deny rule depends, and one that cannot be read.
+// a condition or deny rule depends, and one that cannot be read. Which of
+// several scopes holds for the present resource is not known here, so it must
+// leave alone the elements of all.
 func (p *Permission) sendsPatch(body []byte) error {
 	body = bytes.TrimSpace(body)
 	if !wellFormed(body) || !bytes.HasPrefix(body, []byte("[")) {
