@@ -96,8 +96,8 @@ func TestKillLosesNothingSafelyStored(t *testing.T) {
 	o, err := crashing(folder)
 	require.NoError(t, err)
 	records := uint64(0)
-	for round := range 5 {
-		safe := records + uint64(killed(t, folder, 200*time.Millisecond+rand.N(1500*time.Millisecond)))
+	for round := range 4 {
+		safe := records + uint64(killed(t, folder, 200*time.Millisecond+rand.N(1200*time.Millisecond)))
 		torn := round%2 == 1 // as if the kill had come within a line
 		if torn {
 			tear(t, o)

@@ -45,7 +45,7 @@ func scanLines(ring *keyring, from io.Reader, yield func(scanned) bool) {
 	for number := 1; ; number++ {
 		line, size, err := readLine(in)
 		if size == 0 {
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				yield(scanned{err: err})
 			}
 			return

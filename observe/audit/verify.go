@@ -90,11 +90,17 @@ func verifyNode(ctx context.Context, ring *keyring, folder, node string) (*Chain
 		if err := v.files(ctx, found.files[node]); err != nil {
 			return nil, err
 		}
-		after, err := readHead(ring, headPath(folder, node), node)
-		if err != nil || before == nil || after.First == before.First {
+		if before == nil || !movedOn(ring, folder, before) {
 			return v.chain, nil
 		}
 	}
+}
+
+// movedOn reports whether files were removed for their age since a head was
+// read.
+func movedOn(ring *keyring, folder string, before *head) bool {
+	after, err := readHead(ring, headPath(folder, before.Node), before.Node)
+	return err == nil && after.First != before.First
 }
 
 // verifier follows one chain.
