@@ -86,7 +86,7 @@ func (c *Changes) apply(key *Key, now time.Time) error {
 		if ended(*c.Expires, now) {
 			return invalid("the end must lie ahead: to end a key now, revoke it")
 		}
-		key.expire(c.Expires.UTC().Truncate(time.Second))
+		key.Expires = c.Expires.UTC().Truncate(time.Second)
 	}
 	if len(c.JWKS) > 0 {
 		key.JWKS, key.JWKSURL = c.JWKS, ""
@@ -125,19 +125,6 @@ func (c *Changes) applyCertificates(key *Key, now time.Time) error {
 		key.prune(now)
 	}
 	return key.addCertificate(c.AddCertificate, now)
-}
-
-// expire gives the key another end, and with it the secrets that no rotation
-// ends before.
-func (k *Key) expire(end time.Time) {
-	for i := range k.Secrets {
-		if k.Secrets[i].Expires.Equal(k.Expires) {
-			k.Secrets[i].Expires = end
-		} else {
-			k.Secrets[i].Expires = earlier(k.Secrets[i].Expires, end)
-		}
-	}
-	k.Expires = end
 }
 
 // disclaim takes a certificate out of a record again that another key was faster

@@ -4,15 +4,15 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"fhirgate/gateway/oauth"
 )
 
 // What a record holds at most: a record is read as a whole, and searched
@@ -82,21 +82,21 @@ func (k *Key) checkKind() error {
 	return nil
 }
 
-// checkJWKS returns what is wrong with where a client's public keys are from.
-// The keys themselves are the authorization server's to judge.
+// checkJWKS returns what is wrong with a client's public keys, or where they are.
 func (k *Key) checkJWKS() error {
-	if len(k.JWKS) > 0 && k.JWKSURL != "" {
+	switch {
+	case len(k.JWKS) > 0 && k.JWKSURL != "":
 		return invalid("a client's JWK set is given inline or by URL, not both")
-	}
-	if len(k.JWKS) > maxJWKS || len(k.JWKS) > 0 && !json.Valid(k.JWKS) {
-		return invalid(fmt.Sprintf("the JWK set is not JSON of at most %d bytes", maxJWKS))
-	}
-	if k.JWKSURL == "" {
-		return nil
-	}
-	u, err := url.Parse(k.JWKSURL)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !printable(k.JWKSURL) {
-		return invalid(fmt.Sprintf("the URL of the JWK set must be https with a host, without credentials or fragment, and of at most %d bytes", maxText))
+	case len(k.JWKS) > maxJWKS || len(k.JWKSURL) > maxText:
+		return invalid(fmt.Sprintf("a JWK set has at most %d bytes, its URL %d", maxJWKS, maxText))
+	case len(k.JWKS) > 0:
+		if _, err := oauth.CheckJWKS(k.JWKS); err != nil {
+			return invalid("the JWK set cannot be taken: " + err.Error())
+		}
+	case k.JWKSURL != "":
+		if err := oauth.CheckJWKSURL(k.JWKSURL); err != nil {
+			return invalid("the URL of the JWK set cannot be taken: " + err.Error())
+		}
 	}
 	return nil
 }

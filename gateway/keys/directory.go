@@ -168,17 +168,12 @@ func (d *Directory) look(ctx context.Context, n name, from netip.Addr, read func
 		return d.read(context.WithoutCancel(ctx), n, read)
 	})
 	if err != nil {
-		return nil, d.failed(err, from, n.what.way())
+		if errors.Is(err, facade.ErrUnknownKey) {
+			d.guesses.wrongOne(from, n.what.way(), n.sum)
+		}
+		return nil, err
 	}
 	return d.use(found.(*remembered))
-}
-
-// failed counts a credential that gives no access, and returns its error.
-func (d *Directory) failed(err error, from netip.Addr, way facade.Way) error {
-	if errors.Is(err, facade.ErrUnknownKey) {
-		d.guesses.Failed(from, way)
-	}
-	return err
 }
 
 // use notes once a minute that a credential is in use, unless it has ended.
@@ -227,6 +222,11 @@ func (d *Directory) recall(n name) (*remembered, state) {
 // not be older than the second within which a revocation holds.
 const readTimeout = time.Second
 
+// readAttempts bounds how often a credential is read again that changes overtake.
+const readAttempts = 3
+
+var errOvertaken = errors.New("keys were changed while a credential was looked at")
+
 // ask returns the edition and remembers it, unless a later one is known.
 func (d *Directory) ask(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -245,7 +245,8 @@ func (d *Directory) ask(ctx context.Context) (string, error) {
 }
 
 // read asks for the edition, then for what a credential leads to, and remembers
-// that: a change that the reading misses has another edition.
+// that: a change that the reading misses has another edition. What took longer
+// than a revocation may, and was overtaken by a change, is read again.
 func (d *Directory) read(ctx context.Context, n name, read func(context.Context) (finding, error)) (*remembered, error) {
 	asked := d.now()
 	edition, err := d.ask(ctx)
@@ -253,8 +254,17 @@ func (d *Directory) read(ctx context.Context, n name, read func(context.Context)
 		return nil, err
 	}
 	found, err := read(ctx)
-	if err == nil && !d.now().Before(asked.Add(readTimeout)) {
-		err = d.unchanged(ctx, edition)
+	for attempt := 1; err == nil && !d.now().Before(asked.Add(readTimeout)); attempt++ {
+		before := edition
+		asked = d.now()
+		if edition, err = d.ask(ctx); err != nil || edition == before {
+			break
+		}
+		if attempt == readAttempts {
+			err = errOvertaken
+			break
+		}
+		found, err = read(ctx)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -268,16 +278,6 @@ func (d *Directory) read(ctx context.Context, n name, read func(context.Context)
 	d.makeRoom(asked)
 	d.known[n] = entry
 	return entry, nil
-}
-
-// unchanged returns an error when there is another edition than the one of
-// before a reading that took long.
-func (d *Directory) unchanged(ctx context.Context, edition string) error {
-	latest, err := d.ask(ctx)
-	if err == nil && latest != edition {
-		err = errors.New("keys were changed while a credential was looked at")
-	}
-	return err
 }
 
 // makeRoom drops what is stale from time to time, and anything when there is too

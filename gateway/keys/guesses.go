@@ -1,8 +1,10 @@
 package keys
 
 import (
+	"crypto/sha256"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,8 +31,10 @@ const (
 
 // Guesses slows down who tries unknown credentials, by address: an IPv4 address,
 // or the /64 of an IPv6 address, which is what one host may have. An address has
-// 20 wrong ones, and one more every three seconds. A nil Guesses slows nobody,
-// and nobody whose address is not known is slowed.
+// 20 wrong ones, and one more every three seconds. One that is sent again and
+// again is counted once: that is a consumer who has not noticed that its key was
+// revoked, and must not shut out others behind the same address. A nil Guesses
+// slows nobody, and nobody whose address is not known is slowed.
 type Guesses struct {
 	log     *slog.Logger
 	counted func(way facade.Way)
@@ -45,6 +49,18 @@ type guesser struct {
 	bucket *rate.Limiter
 	tries  int // since the last warning
 	warned time.Time
+	recent [8][sha256.Size]byte // the wrong ones of late
+	next   int                  // place in recent
+}
+
+// repeats reports whether a wrong credential was tried of late, and remembers it.
+func (w *guesser) repeats(sum [sha256.Size]byte) bool {
+	if slices.Contains(w.recent[:], sum) {
+		return true
+	}
+	w.recent[w.next] = sum
+	w.next = (w.next + 1) % len(w.recent)
+	return false
 }
 
 // NewGuesses returns Guesses that warn in log, and call counted, unless it is nil,
@@ -88,6 +104,12 @@ func (g *Guesses) Slowed(from netip.Addr) (after time.Duration, slowed bool) {
 // Failed counts a credential from an address that was looked at and gives no
 // access. The way is for the metrics.
 func (g *Guesses) Failed(from netip.Addr, way facade.Way) {
+	g.wrongOne(from, way, [sha256.Size]byte{})
+}
+
+// wrongOne is Failed of a credential that is known again by its sum; zero when it
+// is not.
+func (g *Guesses) wrongOne(from netip.Addr, way facade.Way, sum [sha256.Size]byte) {
 	if g == nil {
 		return
 	}
@@ -104,6 +126,9 @@ func (g *Guesses) Failed(from netip.Addr, way facade.Way) {
 	if !known {
 		who = &guesser{bucket: rate.NewLimiter(rate.Every(guessEvery), freeGuesses)}
 		g.wrong.Add(host(from), who)
+	}
+	if sum != [sha256.Size]byte{} && who.repeats(sum) {
+		return
 	}
 	// Many at once must be no way around the bucket: it goes below zero.
 	if who.bucket.TokensAt(now) > -maxDebt {

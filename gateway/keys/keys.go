@@ -69,7 +69,7 @@ type New struct {
 	Life         time.Duration // 0 = for ever
 	WithSecret   bool          // must be so for a KindKey, and may for a KindClient
 	AllowFrom    []netip.Prefix
-	JWKS         json.RawMessage // for a KindClient; the caller has checked the keys in it
+	JWKS         json.RawMessage // for a KindClient
 	JWKSURL      string          // instead; https
 	Certificates []string        // each in PEM form, or its SHA-256 fingerprint
 	Issuer       string          // for a KindExternal
@@ -99,7 +99,7 @@ func (k *Keeper) Create(ctx context.Context, wanted New) (*Key, string, error) {
 	var token string
 	if wanted.WithSecret {
 		token = engine.NewToken()
-		key.Secrets = append(key.Secrets, newSecret(token, key, now))
+		key.Secrets = append(key.Secrets, newSecret(token, now))
 	}
 	if err := key.check(); err != nil {
 		return nil, "", err
@@ -169,8 +169,8 @@ func validID(id string) bool {
 	return true
 }
 
-func newSecret(token string, key *Key, now time.Time) Secret {
-	return Secret{Hash: engine.KeyHash(token), Hint: token[len(token)-4:], Created: now, Expires: key.Expires}
+func newSecret(token string, now time.Time) Secret {
+	return Secret{Hash: engine.KeyHash(token), Hint: token[len(token)-4:], Created: now}
 }
 
 // keyIDInSession is the metadata of a session that leads to the record.

@@ -72,7 +72,8 @@ func (d *Directory) ClientSecret(ctx context.Context, id, secret string, from ne
 		return nil, err
 	}
 	if found.id != id {
-		return nil, d.failed(facade.ErrUnknownKey, from, facade.WayToken)
+		d.guesses.Failed(from, facade.WayToken)
+		return nil, facade.ErrUnknownKey
 	}
 	return found.key, nil
 }
@@ -93,7 +94,8 @@ func (d *Directory) malformed(from netip.Addr, way facade.Way) error {
 	if err := d.guesses.refuse(from); err != nil {
 		return err
 	}
-	return d.failed(facade.ErrUnknownKey, from, way)
+	d.guesses.Failed(from, way)
+	return facade.ErrUnknownKey
 }
 
 // Consumer returns who calls with a credential of the key that ends at the given

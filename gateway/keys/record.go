@@ -51,7 +51,8 @@ type Secret struct {
 	Hash    string    `json:"hash"`
 	Hint    string    `json:"hint"` // the last four characters
 	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero"` // end of a rotation's grace, or of the key
+	Expires time.Time `json:"expires,omitzero"` // from then on it works no more: Until, or the end of the key
+	Until   time.Time `json:"until,omitzero"`   // end of a rotation's grace; zero = none
 }
 
 // Certificate is a client certificate that a consumer may present.
@@ -95,14 +96,21 @@ func (k *Key) secret(hash string) *Secret {
 	return nil
 }
 
+// settle writes down when each secret ends.
+func (k *Key) settle() {
+	for i := range k.Secrets {
+		k.Secrets[i].Expires = earlier(k.Secrets[i].Until, k.Expires)
+	}
+}
+
 // prune forgets secrets and certificates that have ended, and returns the
 // hashes of the secrets.
 func (k *Key) prune(now time.Time) (gone []string) {
 	k.Secrets = slices.DeleteFunc(k.Secrets, func(s Secret) bool {
-		if ended(s.Expires, now) {
+		if ended(s.Until, now) {
 			gone = append(gone, s.Hash)
 		}
-		return ended(s.Expires, now)
+		return ended(s.Until, now)
 	})
 	k.Certificates = slices.DeleteFunc(k.Certificates, func(c Certificate) bool { return ended(c.Until, now) })
 	return gone

@@ -23,7 +23,7 @@ func (k *Keeper) Rotate(ctx context.Context, id string, grace time.Duration) (*K
 			return err
 		}
 		gone = key.prune(now)
-		key.Secrets = append(key.Secrets, newSecret(token, key, now.UTC().Truncate(time.Second)))
+		key.Secrets = append(key.Secrets, newSecret(token, now.UTC().Truncate(time.Second)))
 		return key.check()
 	})
 	if err != nil {
@@ -48,7 +48,7 @@ func (k *Keeper) Rotate(ctx context.Context, id string, grace time.Duration) (*K
 			if &key.Secrets[i] == own {
 				break // what comes after it is newer
 			}
-			key.Secrets[i].Expires = earlier(key.Secrets[i].Expires, end)
+			key.Secrets[i].Until = earlier(key.Secrets[i].Until, end)
 		}
 		replaced = key.prune(now)
 		return nil

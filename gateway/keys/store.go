@@ -20,7 +20,7 @@ const (
 	indexName         = "fhirgate:keys"         // set of all ids
 	recordPrefix      = "fhirgate:key:"         // + id: the Key as JSON
 	revokedPrefix     = "fhirgate:revoked:"     // + hash of a secret, or id of a key: a tombstone
-	tokenPrefix       = "fhirgate:revoked:jti:" // + id of a token: a tombstone that goes when the token ends
+	jtiPrefix         = "fhirgate:revoked:jti:" // + id of a token: a tombstone that goes when the token ends
 	editionName       = "fhirgate:edition"      // another random word after every change
 	certificatePrefix = "fhirgate:certificate:" // + fingerprint: the id of its consumer
 	subjectPrefix     = "fhirgate:subject:"     // + hash of issuer and subject: the id of its consumer
@@ -48,6 +48,7 @@ func (k *Keeper) swap(ctx context.Context, name, read, value string) (bool, erro
 
 // add writes the record of a new key.
 func (k *Keeper) add(ctx context.Context, key *Key) error {
+	key.settle()
 	data, err := json.Marshal(key)
 	if err != nil {
 		return err
@@ -87,6 +88,7 @@ func (k *Keeper) change(ctx context.Context, id string, f func(*Key) error) (*Ke
 		if err := f(key); err != nil {
 			return nil, err
 		}
+		key.settle()
 		data, err := json.Marshal(key)
 		if err != nil {
 			return nil, err
@@ -127,6 +129,11 @@ func keyOf(id string, record, tombstone *redis.StringCmd) (*Key, error) {
 	}
 	if key.Kind == "" {
 		key.Kind = KindKey
+	}
+	for i, secret := range key.Secrets { // a record of before Until
+		if secret.Until.IsZero() && !secret.Expires.Equal(key.Expires) {
+			key.Secrets[i].Until = secret.Expires
+		}
 	}
 	if text, err := tombstone.Result(); err == nil && key.Revoked.IsZero() {
 		if key.Revoked, err = time.Parse(time.RFC3339, text); err != nil {

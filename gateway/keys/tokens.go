@@ -49,7 +49,7 @@ func (d *Directory) RevokeToken(ctx context.Context, jti string, until time.Time
 		return nil
 	}
 	// A node whose clock is behind still takes the token for good for a while.
-	if err := d.redis.Set(ctx, tokenPrefix+jti, "1", left+clockSkew).Err(); err != nil {
+	if err := d.redis.Set(ctx, jtiPrefix+jti, "1", left+clockSkew).Err(); err != nil {
 		return fmt.Errorf("revoking a token: %w", err)
 	}
 	return announce(ctx, d.redis)
@@ -63,7 +63,7 @@ const clockSkew = 2 * time.Minute
 func (d *Directory) TokenRevoked(ctx context.Context, jti string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	n, err := d.redis.Exists(ctx, tokenPrefix+jti).Result()
+	n, err := d.redis.Exists(ctx, jtiPrefix+jti).Result()
 	if err != nil {
 		return false, fmt.Errorf("reading whether a token was revoked: %w", err)
 	}
