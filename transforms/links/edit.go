@@ -17,6 +17,10 @@ type Edit struct {
 	// not held.
 	Holds func(resourceType string) bool
 
+	// Every says that Resource is to see what tells no type as well: entries without
+	// a resource, and objects that are none.
+	Every bool
+
 	// Resource returns what is to stand for text: one resource, then entry is -1,
 	// or one whole entry of the root Bundle, with its index in the hospital's
 	// answer. It returns text itself to change nothing, and nil to leave the entry
@@ -231,7 +235,7 @@ func (s *machine) endHold(buf []byte, end int) error {
 	if h.depth == 2 {
 		entry = s.stack[2].index
 	}
-	if !e.typed {
+	if !e.typed && !s.m.Edit.Every {
 		s.letGo()
 		return nil
 	}

@@ -270,3 +270,20 @@ func TestSeenIsToldEveryReference(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"https://e/Patient/1", "Patient/1", "Patient/1/_history/2"}, seen)
 }
+
+func TestEveryEntryIsSeenWhenAsked(t *testing.T) {
+	var seen []int
+	m := &Map{Edit: &Edit{Every: true, Holds: func(string) bool { return true }, Resource: func(text []byte, entry int) ([]byte, error) {
+		seen = append(seen, entry)
+		return text, nil
+	}}}
+	text := `{"resourceType":"Bundle","entry":[{"response":{"status":"201"}},{"resource":{"id":"x"}},{"resource":{"resourceType":"Patient"}},{}]}`
+	out, err := Rewrite(nil, []byte(text), m)
+	require.NoError(t, err)
+	require.Equal(t, text, string(out))
+	require.Equal(t, []int{0, 1, 2, 3}, seen)
+	seen = nil
+	_, err = Rewrite(nil, []byte(`{"id":"x"}`), m)
+	require.NoError(t, err)
+	require.Equal(t, []int{-1}, seen)
+}

@@ -1,0 +1,289 @@
+package facade
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"fhirgate/fhir"
+	"fhirgate/policies/smart"
+)
+
+// scoped gives harbor a route that lists everything that these tests need, a
+// hospital that answers as h does, and a credential "narrow" with the scopes.
+func (b *bench) scoped(h *hospitalSays, scopes ...string) {
+	b.t.Helper()
+	b.harborAnswers(h)
+	every := []fhir.Interaction{fhir.Read, fhir.SearchType, fhir.Create, fhir.Update, fhir.Patch, fhir.Delete, fhir.HistoryInstance}
+	b.facade.Snapshot().Hospitals["harbor"].Route.Interactions = map[string][]fhir.Interaction{
+		"Patient": every, "Observation": every, "Appointment": every, "DocumentReference": every, "Binary": every,
+		"system": {fhir.Batch, fhir.Transaction},
+	}
+	compiled, err := smart.Parse(scopes)
+	require.NoError(b.t, err)
+	b.consumers.add("narrow", Consumer{Way: WayToken, Scopes: compiled})
+}
+
+// narrow makes a call with the narrow credential.
+func (b *bench) narrow(method, path, body string, header ...string) answer {
+	return b.call(method, "/fhir/harbor/"+path, body, append([]string{"Authorization", "Bearer narrow"}, header...)...)
+}
+
+const (
+	labCategory = `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}]`
+	lab         = `{"resourceType":"Observation","id":"lab","meta":{"versionId":"3"},` + labCategory + `,"subject":{"reference":"Patient/1"}}`
+	vital       = `{"resourceType":"Observation","id":"vital","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}]}],"subject":{"reference":"Patient/2"}}`
+	onlyLab     = "system/Observation.cruds?category=laboratory"
+)
+
+func searchset(resources ...string) string {
+	if len(resources) == 0 {
+		return `{"resourceType":"Bundle","type":"searchset","total":0}`
+	}
+	return `{"resourceType":"Bundle","type":"searchset","total":` + fmt.Sprint(len(resources)) + `,"entry":[{"resource":` + strings.Join(resources, `},{"resource":`) + `}]}`
+}
+
+func idsOf(a answer) (ids []string) {
+	for _, id := range gjson.GetBytes(a.body, "entry.#.resource.id").Array() {
+		ids = append(ids, id.Str)
+	}
+	return ids
+}
+
+func TestASearchIsNarrowedAndItsEntriesAreLookedAt(t *testing.T) {
+	b := newBench(t, nil)
+	h := &hospitalSays{body: searchset(lab, vital, `{"resourceType":"Patient","id":"1"}`, `{"resourceType":"OperationOutcome","id":"hint","issue":[]}`, `{"id":"typeless"}`)}
+	b.scoped(h, onlyLab)
+	a := b.narrow("GET", "Observation?date=2026", "")
+	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	require.Equal(t, []string{"lab", "hint"}, idsOf(a))
+	require.False(t, gjson.GetBytes(a.body, "total").Exists(), "it would count what is left out")
+	require.Equal(t, []string{"GET /Observation?date=2026&category=laboratory"}, h.taken())
+
+	a = b.narrow("POST", "Observation/_search", "date=2026", "Content-Type", formType)
+	require.Equal(t, []string{"lab", "hint"}, idsOf(a), "%s", a.body)
+	require.Equal(t, []string{"POST /Observation/_search date=2026&category=laboratory"}, h.taken())
+}
+
+func TestAReadIsLookedAtBeforeItsFirstByte(t *testing.T) {
+	b := newBench(t, nil)
+	long := func(resource string, n int) string {
+		return strings.TrimSuffix(resource, "}") + `,"note":[{"text":"` + strings.Repeat("x", n) + `"}]}`
+	}
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+	}{
+		"in scope":              {lab, 200},
+		"beyond":                {vital, 403},
+		"long, in scope":        {long(lab, 3<<20), 200},
+		"long, beyond":          {long(vital, 3<<20), 403},
+		"too long to look at":   {long(lab, 9<<20), 403},
+		"category twice":        {strings.Replace(lab, `"subject"`, `"category":[],"subject"`, 1), 403},
+		"no type at all":        {`{"id":"1"}`, 403},
+		"a Bundle that has one": {`{"resourceType":"Bundle","type":"collection","entry":[{"resource":` + vital + `}]}`, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.t = t
+			b.scoped(&hospitalSays{body: tc.body}, onlyLab)
+			a := b.narrow("GET", "Observation/1", "")
+			require.NoError(t, a.err)
+			require.Equal(t, tc.status, a.StatusCode, "%.300s", a.body)
+			if tc.status == 403 {
+				require.NotContains(t, string(a.body), "vital")
+			}
+		})
+	}
+}
+
+func TestASignedSearchsetIsNotPassedUnseen(t *testing.T) {
+	b := newBench(t, nil)
+	b.scoped(&hospitalSays{body: strings.TrimSuffix(searchset(vital), "}") + `,"signature":{"data":"eA=="}}`}, onlyLab)
+	a := b.narrow("GET", "Observation", "")
+	require.Equal(t, 403, a.StatusCode, "%s", a.body)
+	require.NotContains(t, string(a.body), "vital-signs")
+}
+
+func TestAWriteChangesOnlyWhatIsInScope(t *testing.T) {
+	b := newBench(t, nil)
+	patch := func(path string) string { return `[{"op":"replace","path":"` + path + `","value":"final"}]` }
+	for name, tc := range map[string]struct {
+		present, method, path, body string
+		media                       string
+		status                      int
+		calls                       []string // methods that arrived
+	}{
+		"update":                  {lab, "PUT", "Observation/lab", lab, fhirJSON, 200, []string{"GET", "PUT"}},
+		"update of another":       {vital, "PUT", "Observation/vital", strings.Replace(lab, `"lab"`, `"vital"`, 1), fhirJSON, 403, []string{"GET"}},
+		"update to another":       {lab, "PUT", "Observation/lab", strings.Replace(vital, `"vital"`, `"lab"`, 1), fhirJSON, 403, nil},
+		"patch":                   {lab, "PATCH", "Observation/lab", patch("/status"), patchType, 200, []string{"GET", "PATCH"}},
+		"patch of another":        {vital, "PATCH", "Observation/vital", patch("/status"), patchType, 403, []string{"GET"}},
+		"patch out of scope":      {lab, "PATCH", "Observation/lab", patch("/category/0"), patchType, 403, nil},
+		"delete":                  {lab, "DELETE", "Observation/lab", "", "", 200, []string{"GET", "DELETE"}},
+		"delete of another":       {vital, "DELETE", "Observation/vital", "", "", 403, []string{"GET"}},
+		"create":                  {lab, "POST", "Observation", lab, fhirJSON, 200, []string{"POST"}},
+		"create of another":       {lab, "POST", "Observation", vital, fhirJSON, 403, nil},
+		"present one is no JSON":  {"<html>", "DELETE", "Observation/lab", "", "", 502, []string{"GET"}},
+		"present one is too long": {`{"resourceType":"Observation",` + labCategory + `,"x":"` + strings.Repeat("x", maxGuarded) + `"}`, "DELETE", "Observation/lab", "", "", 403, []string{"GET"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.t = t
+			h := &hospitalSays{body: tc.present, header: http.Header{"Etag": {`W/"3"`}}}
+			b.scoped(h, onlyLab)
+			a := b.narrow(tc.method, tc.path, tc.body, "Content-Type", tc.media)
+			require.Equal(t, tc.status, a.StatusCode, "%.300s", a.body)
+			var methods []string
+			for _, call := range h.taken() {
+				method, _, _ := strings.Cut(call, " ")
+				methods = append(methods, method)
+			}
+			require.Equal(t, tc.calls, methods)
+			if len(methods) == 2 {
+				require.Equal(t, `W/"3"`, h.last.Get("If-Match"), "the write is bound to the version that was looked at")
+			}
+		})
+	}
+}
+
+func TestAnUpdateOfWhatIsNotThereIsForTheHospitalToJudge(t *testing.T) {
+	b := newBench(t, nil)
+	h := &hospitalSays{status: 404, body: `{"resourceType":"OperationOutcome","issue":[]}`}
+	b.scoped(h, onlyLab)
+	require.Equal(t, 404, b.narrow("DELETE", "Observation/lab", "").StatusCode)
+	require.Len(t, h.taken(), 2)
+}
+
+func TestWhoMayNotReadGetsNothingBackOfAWrite(t *testing.T) {
+	b := newBench(t, nil)
+	b.scoped(&hospitalSays{body: lab, status: 201, header: http.Header{"Location": {"Observation/lab"}}}, "system/Observation.c")
+	a := b.narrow("POST", "Observation", lab)
+	require.Equal(t, 201, a.StatusCode)
+	require.Empty(t, a.body)
+	require.Equal(t, b.server.URL+"/fhir/harbor/Observation/lab", a.Header.Get("Location"))
+}
+
+func TestABatchIsLookedAtEntryByEntry(t *testing.T) {
+	b := newBench(t, nil)
+	h := &hospitalSays{body: `{"resourceType":"Bundle","type":"batch-response","entry":[
+		{"resource":` + lab + `,"response":{"status":"200 OK"}},
+		{"resource":` + vital + `,"response":{"status":"200 OK"}},
+		{"resource":` + searchset(lab, vital) + `,"response":{"status":"200 OK"}},
+		{"resource":{"resourceType":"Appointment","id":"9"},"response":{"status":"201 Created","location":"Appointment/9"}}]}`}
+	b.scoped(h, onlyLab, "system/Appointment.c")
+	a := b.narrow("POST", "", `{"resourceType":"Bundle","type":"batch","entry":[
+		{"request":{"method":"GET","url":"Observation/lab"}},
+		{"request":{"method":"GET","url":"Observation/vital"}},
+		{"request":{"method":"GET","url":"Observation?date=2026"}},
+		{"request":{"method":"GET","url":"Patient/1"}},
+		{"request":{"method":"POST","url":"Appointment"},"resource":{"resourceType":"Appointment"}},
+		{"request":{"method":"PUT","url":"Observation/lab"},"resource":`+lab+`}]}`)
+	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	var statuses []string
+	for _, entry := range gjson.GetBytes(a.body, "entry").Array() {
+		statuses = append(statuses, entry.Get("response.status").Str[:3])
+	}
+	require.Equal(t, []string{"200", "403", "403", "403", "201", "403"}, statuses, "%s", a.body)
+	require.NotContains(t, string(a.body), "vital-signs")
+	require.False(t, gjson.GetBytes(a.body, "entry.4.resource").Exists(), "who may not read gets nothing back")
+	require.Contains(t, h.taken()[0], "Observation?date=2026&category=laboratory")
+}
+
+func TestAPatientInContextIsAllThereIs(t *testing.T) {
+	b := newBench(t, nil)
+	next := `"link":[{"relation":"next","url":"HARBOR?page=2"}],`
+	h := &hospitalSays{body: strings.Replace(strings.Replace(searchset(lab, vital), `"total"`, next+`"total"`, 1), "HARBOR", b.hospitals.Harbor.BaseURL(), 1)}
+	b.scoped(h)
+	scopes, err := smart.Parse([]string{"patient/Observation.rs"})
+	require.NoError(t, err)
+	b.consumers.add("of-1", Consumer{KeyID: "app", Way: WayProvider, Scopes: scopes, User: "someone", Patient: "1", PatientHospital: "harbor"})
+	b.consumers.add("of-2", Consumer{KeyID: "app", Way: WayProvider, Scopes: scopes, User: "someone", Patient: "2", PatientHospital: "harbor"})
+	b.consumers.add("elsewhere", Consumer{KeyID: "app", Way: WayProvider, Scopes: scopes, Patient: "1", PatientHospital: "st-mary"})
+
+	a := b.call("GET", "/fhir/harbor/Observation", "", "Authorization", "Bearer of-1")
+	require.Equal(t, []string{"lab"}, idsOf(a), "%s", a.body)
+	require.Contains(t, h.taken()[0], "Patient%2F1")
+	page := gjson.GetBytes(a.body, "link.0.url").Str
+	require.Equal(t, []string{"lab"}, idsOf(b.call("GET", page, "", "Authorization", "Bearer of-1")), "a page is looked at as the first one")
+	require.Equal(t, 403, b.call("GET", page, "", "Authorization", "Bearer of-2").StatusCode)
+	require.Equal(t, 403, b.call("GET", "/fhir/harbor/Observation", "", "Authorization", "Bearer elsewhere").StatusCode)
+	require.Equal(t, 403, b.call("GET", "/fhir/harbor/Appointment", "", "Authorization", "Bearer of-1").StatusCode)
+}
+
+func TestDenyRulesBindEveryone(t *testing.T) {
+	b := newBench(t, nil)
+	secret, err := smart.ParseFilter("*", "_security=R")
+	require.NoError(t, err)
+	b.denied = []smart.Filter{secret}
+	b.configure()
+	restricted := strings.Replace(vital, `"id":"vital"`, `"id":"vital","meta":{"security":[{"code":"R"}]}`, 1)
+	h := &hospitalSays{body: searchset(lab, restricted)}
+	b.scoped(h)
+	get := func(path string) answer { return b.call("GET", "/fhir/harbor/"+path, "") }
+	require.Equal(t, []string{"lab"}, idsOf(get("Observation")))
+	require.Equal(t, []string{"lab"}, idsOf(get("Observation/1/_history")))
+
+	h.body = restricted
+	require.Equal(t, 403, get("Observation/vital").StatusCode)
+	require.Equal(t, 403, b.call("DELETE", "/fhir/harbor/Observation/vital", "").StatusCode)
+	require.Equal(t, 403, b.call("POST", "/fhir/harbor/Observation", restricted).StatusCode)
+	b.facade.Snapshot().Plans["all"].Scopes = []string{"fhirgate/raw"}
+	require.Equal(t, 403, b.call("GET", "/fhir/harbor/Observation/vital", "", rawHeader, "true").StatusCode, "the hospital's own dialect is not what the rules look at")
+
+	h.body = lab
+	require.Equal(t, 200, get("Observation/lab").StatusCode)
+	h.header = http.Header{"Content-Type": {"application/pdf"}}
+	h.body = "%PDF"
+	require.Equal(t, 403, get("Binary/1").StatusCode, "what has no meta cannot be looked at")
+}
+
+func TestAConditionalReferenceIsASearch(t *testing.T) {
+	b := newBench(t, nil)
+	h := &hospitalSays{body: lab, status: 201}
+	b.scoped(h, "system/Observation.cruds")
+	for _, reference := range []string{"Patient?identifier=1", "/Patient?identifier=1", b.server.URL + "/fhir/harbor/Patient?identifier=1", b.hospitals.Harbor.BaseURL() + "/Patient?identifier=1"} {
+		a := b.narrow("POST", "Observation", strings.Replace(lab, "Patient/1", reference, 1))
+		require.Equal(t, 403, a.StatusCode, "%s: %s", reference, a.body)
+	}
+	require.Empty(t, h.taken())
+	require.Equal(t, 201, b.narrow("POST", "Observation", strings.Replace(lab, "Patient/1", "Observation?code=1", 1)).StatusCode)
+}
+
+func TestWaysIn(t *testing.T) {
+	b := newBench(t, nil)
+	b.scoped(&hospitalSays{body: `{"resourceType":"Patient","id":"1"}`}, "system/*.cruds")
+	here := netip.MustParsePrefix("127.0.0.0/8")
+	b.consumers.add("here", Consumer{Way: WayKey, AllowFrom: []netip.Prefix{here}})
+	b.consumers.add("elsewhere", Consumer{Way: WayKey, AllowFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	route := b.facade.Snapshot().Hospitals["harbor"].Route
+	for _, tc := range []struct {
+		credential string
+		accept     []string
+		status     int
+	}{
+		{"here", nil, 200},
+		{"elsewhere", nil, 403},
+		{"here", []string{"token"}, 403},
+		{"narrow", []string{"token"}, 200},
+		{"narrow", []string{"token+certificate"}, 403},
+	} {
+		route.Accept = tc.accept
+		a := b.call("GET", "/fhir/harbor/Patient/1", "", "Authorization", "Bearer "+tc.credential)
+		require.Equal(t, tc.status, a.StatusCode, "%v: %s", tc, a.body)
+	}
+}
+
+func TestAPlanMayRequireAPurpose(t *testing.T) {
+	b := newBench(t, nil)
+	b.scoped(&hospitalSays{body: `{"resourceType":"Patient","id":"1"}`}, "system/*.cruds")
+	plan := b.facade.Snapshot().Plans["all"]
+	plan.Requires.Purpose, plan.Requires.OnBehalfOf = true, true
+	require.Equal(t, 400, b.narrow("GET", "Patient/1", "").StatusCode)
+	require.Equal(t, 400, b.narrow("GET", "Patient/1", "", purposeHeader, "TREAT").StatusCode)
+	require.Equal(t, 400, b.narrow("GET", "Patient/1", "", purposeHeader, "TREAT", behalfHeader, strings.Repeat("x", 300)).StatusCode)
+	require.Equal(t, 200, b.narrow("GET", "Patient/1", "", purposeHeader, "TREAT", behalfHeader, "Practitioner/7").StatusCode)
+}
