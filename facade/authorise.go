@@ -17,16 +17,13 @@ import (
 // scopes of plan and token cover it, and whether a sealed link was given to this
 // consumer.
 func (f *Facade) authorise(c *call) error {
-	if !allowedFrom(c.consumer.AllowFrom, c.address) {
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the credential may not be used from this address")
+	if err := c.mayCall(); err != nil {
+		return err
 	}
 	plan := c.plan()
-	if plan == nil || !plan.Active {
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the key's plan does not exist any more or is not active")
-	}
 	// A hospital that is out of reach looks like one that does not exist.
 	if c.hospital == nil || !plan.Reaches(c.hospital.Route.ID, c.hospital.Route.Environment) {
-		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the key's plan reaches no hospital of this id")
+		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the caller's plan reaches no hospital of this id")
 	}
 	if err := c.acceptedWay(); err != nil {
 		return err
@@ -46,6 +43,17 @@ func (f *Facade) authorise(c *call) error {
 	var err error
 	c.permission, err = c.permit(c.req, conditionOf(c))
 	return err
+}
+
+// mayCall checks what has to do with no hospital.
+func (c *call) mayCall() error {
+	if !allowedFrom(c.consumer.AllowFrom, c.address) {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the credential may not be used from this address")
+	}
+	if plan := c.plan(); plan == nil || !plan.Active {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's plan does not exist any more or is not active")
+	}
+	return nil
 }
 
 // conditionOf returns the parameters that decide which resources the call is
@@ -165,7 +173,7 @@ func (c *call) authoriseRaw(plan *policies.Plan) error {
 		return fhir.NewError(http.StatusBadRequest, fhir.IssueValue, "the header "+rawHeader+" must be true or false")
 	}
 	if !plan.Grants(policies.ScopeRaw) {
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the key's plan lacks the scope "+policies.ScopeRaw+", which "+rawHeader+" needs")
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's plan lacks the scope "+policies.ScopeRaw+", which "+rawHeader+" needs")
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/policies"
+	"fhirgate/policies/smart"
 )
 
 // What is discovered at a base, which is /fhir or /fhir/{hospital}.
@@ -104,20 +105,13 @@ func (f *Facade) discoverOwn(c *call, hospital, document string) error {
 	c.w.Header()["Cache-Control"] = noStore
 	public, plan := c.snapshot.PublicURL, c.plan()
 	if document == smartPath {
-		return c.sendDocument(smartType, smartConfiguration(public, f.people, plan.Clinical.Strings()))
+		scopes := plan.Clinical
+		if c.consumer.Scopes != nil {
+			scopes = smart.Narrow(c.consumer.Scopes, scopes)
+		}
+		return c.sendDocument(smartType, smartConfiguration(public, f.people, scopes.Strings()))
 	}
 	return c.sendDocument(fhir.MediaType, capabilityStatement(public, public+strings.TrimSuffix(Prefix, "/"), c.reach(plan)))
-}
-
-// mayCall checks what has to do with no hospital.
-func (c *call) mayCall() error {
-	if !allowedFrom(c.consumer.AllowFrom, c.address) {
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the credential may not be used from this address")
-	}
-	if plan := c.plan(); plan == nil || !plan.Active {
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the key's plan does not exist any more or is not active")
-	}
-	return nil
 }
 
 // reach names the hospitals that the plan reaches.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fhirgate/fhir"
+	"fhirgate/policies"
 )
 
 // Explain tells in lines for people where a call would go, with which plan and
@@ -31,6 +32,9 @@ func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes boo
 		return out.String(), false
 	}
 	route := c.hospital.Route
+	if len(route.Accept) > 0 {
+		c.consumer.Way = Way(route.Accept[0])
+	}
 	say("hospital", "%s, %s (%s)", route.ID, route.Name, route.File)
 	say("interaction", "%s", describe(c))
 	if plan == "" {
@@ -41,14 +45,20 @@ func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes boo
 		}
 	} else {
 		if p := s.Plans[plan]; p != nil {
-			say("plan", "%s: %d calls per %s, burst %d, quota %d per %s (%s)", p.ID, p.Rate, p.Per, p.Burst, p.Quota, p.QuotaPeriod, p.File)
+			say("plan", "%s: %d units per %s, burst %d, quota %d per %s (%s)", p.ID, p.Rate, p.Per, p.Burst, p.Quota, p.QuotaPeriod, p.File)
+			say("costs", "%d units", p.Cost.Of(c.req, r.URL.RawQuery))
+			say("scopes", "%s", strings.Join(p.Clinical.Strings(), " "))
+			for _, header := range requiredHeaders(p) {
+				say("needs", "the header %s", header)
+				r.Header.Set(header, "explain")
+			}
 		}
 		if err := f.authorise(c); err != nil {
 			say("refused", "%s", refusalLine(err))
 			return out.String(), false
 		}
 	}
-	query, err := c.adaptQuery(r.URL.RawQuery) // of a POST _search it stands for the form
+	query, err := c.adaptQuery(c.narrow(r.URL.RawQuery)) // of a POST _search it stands for the form
 	if err == nil {
 		_, err = c.applyRules(query, requestHeader(c))
 	}
@@ -98,6 +108,16 @@ func describe(c *call) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+func requiredHeaders(p *policies.Plan) (names []string) {
+	if p.Requires.OnBehalfOf {
+		names = append(names, behalfHeader)
+	}
+	if p.Requires.Purpose {
+		names = append(names, purposeHeader)
+	}
+	return names
 }
 
 func refusalLine(err error) string {

@@ -28,6 +28,8 @@ func (r *Route) check(doc *strict.Document, fileID string) {
 	switch {
 	case !idPattern.MatchString(r.ID):
 		doc.Fail("id", "must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit")
+	case r.ID == "metadata":
+		doc.Fail("id", "must not be \"metadata\", whose path is the gateway's own")
 	case r.ID != fileID:
 		doc.Fail("id", "must equal the file name, %q", fileID)
 	}
