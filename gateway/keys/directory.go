@@ -222,6 +222,17 @@ func (d *Directory) recall(n name) (*remembered, state) {
 // not be older than the second within which a revocation holds.
 const readTimeout = time.Second
 
+// latest returns the edition: the one known, if it is fresh.
+func (d *Directory) latest(ctx context.Context, now time.Time) (string, error) {
+	d.mu.RLock()
+	edition, fresh := d.edition, now.Before(d.asked.Add(freshness))
+	d.mu.RUnlock()
+	if fresh {
+		return edition, nil
+	}
+	return d.ask(ctx)
+}
+
 // readAttempts bounds how often a credential is read again that changes overtake.
 const readAttempts = 3
 
@@ -244,12 +255,12 @@ func (d *Directory) ask(ctx context.Context) (string, error) {
 	return edition, nil
 }
 
-// read asks for the edition, then for what a credential leads to, and remembers
-// that: a change that the reading misses has another edition. What took longer
-// than a revocation may, and was overtaken by a change, is read again.
+// read finds what a credential leads to, and remembers it under the edition of
+// before: a change that the reading misses has another one. What took longer than
+// a revocation may, and was overtaken by a change, is read again.
 func (d *Directory) read(ctx context.Context, n name, read func(context.Context) (finding, error)) (*remembered, error) {
 	asked := d.now()
-	edition, err := d.ask(ctx)
+	edition, err := d.latest(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -280,21 +291,24 @@ func (d *Directory) read(ctx context.Context, n name, read func(context.Context)
 	return entry, nil
 }
 
-// makeRoom drops what is stale from time to time, and anything when there is too
-// much. d.mu is held.
+// makeRoom drops from time to time what is stale, and a tenth of all when there is
+// too much that is not. d.mu is held.
 func (d *Directory) makeRoom(now time.Time) {
-	if len(d.known) >= d.sweepAt {
-		for n, entry := range d.known {
-			if entry.edition != d.edition || !now.Before(entry.until) {
-				delete(d.known, n)
+	if len(d.known) < d.sweepAt {
+		return
+	}
+	for n, entry := range d.known {
+		if entry.edition != d.edition || !now.Before(entry.until) {
+			delete(d.known, n)
+		}
+	}
+	if len(d.known) >= maxKnown {
+		for n := range d.known {
+			if len(d.known) <= maxKnown/10*9 {
+				break
 			}
+			delete(d.known, n)
 		}
-		d.sweepAt = min(max(sweepAbove, 2*len(d.known)), maxKnown)
 	}
-	for n := range d.known {
-		if len(d.known) < maxKnown {
-			return
-		}
-		delete(d.known, n)
-	}
+	d.sweepAt = min(max(sweepAbove, 2*len(d.known)), maxKnown)
 }
