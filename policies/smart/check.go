@@ -29,9 +29,9 @@ var readOnly = map[string]string{
 	"$validate-code": "",
 }
 
-// aggregates are those of readOnly whose answer can tell of resources without
-// holding them, or comes by another way.
-var aggregates = map[string]bool{"$export": true, "$stats": true}
+// digests are those of readOnly whose answer can tell of a resource without
+// holding it, in numbers or in a narrative, or comes by another way.
+var digests = map[string]bool{"$document": true, "$export": true, "$meta": true, "$stats": true, "$summary": true, "$validate": true}
 
 // needs returns the actions that an interaction other than an operation needs
 // on its type (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources).
@@ -168,7 +168,7 @@ func (p *Permission) checkOperation(req fhir.Request) error {
 	if err := a.refuseDenied(req.Type, reason); err != nil {
 		return err
 	}
-	if len(a.denied) > 0 && (!known || aggregates[req.Operation]) {
+	if len(a.denied) > 0 && (!known || digests[req.Operation]) {
 		return a.permitFully(AllTypes, p.needs, reason)
 	}
 	if req.Operation == everything && req.Type == "Patient" && req.ID != "" && req.ID == a.holder.Patient {

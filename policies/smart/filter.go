@@ -55,25 +55,31 @@ func (f Filter) matches(resource gjson.Result, typ, base string) bool {
 	return true
 }
 
-// deniedBy reports whether a rule matches the resource or what it contains
+// deniedBy reports whether a rule matches the resource or one that it contains.
+// What is contained contains nothing itself
 // (https://hl7.org/fhir/R4/references.html#contained).
 func (a *Access) deniedBy(resource gjson.Result, typ string) bool {
 	if len(a.denied) == 0 {
 		return false
 	}
+	if a.matched(resource, typ) {
+		return true
+	}
+	denied, readable := visit(resource, containedPath, func(contained gjson.Result) (bool, bool) {
+		inner := typeOf(contained)
+		more, readable := member(contained, "contained")
+		return inner == "" || more.Exists() || a.matched(contained, inner), readable
+	})
+	return denied || !readable
+}
+
+func (a *Access) matched(resource gjson.Result, typ string) bool {
 	for i := range a.denied {
 		if a.denied[i].matches(resource, typ, a.holder.Base) {
 			return true
 		}
 	}
-	denied, readable := visit(resource, containedPath, func(contained gjson.Result) (bool, bool) {
-		inner := typeOf(contained)
-		if inner == "" {
-			return true, true
-		}
-		return a.deniedBy(contained, inner), true
-	})
-	return denied || !readable
+	return false
 }
 
 var containedPath = []string{"contained"}

@@ -63,19 +63,26 @@ func (p Permission) Sees(resource []byte) bool {
 	if !p.ok || !wellFormed(resource) {
 		return false
 	}
-	return p.sees(gjson.ParseBytes(resource))
+	return p.sees(gjson.ParseBytes(resource), 0)
 }
 
-func (p *Permission) sees(resource gjson.Result) bool {
+// maxBundles bounds Bundles and Parameters in one another, parts of parameters
+// included.
+const maxBundles = 6
+
+func (p *Permission) sees(resource gjson.Result, depth int) bool {
+	if depth > maxBundles {
+		return false
+	}
 	switch typ := typeOf(resource); typ {
 	case "":
 		return false
 	case "OperationOutcome":
 		return true
 	case "Parameters":
-		return p.seesAll(resource, parametersPath)
+		return p.seesAll(resource, parametersPath, depth)
 	case "Bundle":
-		return p.seesBundle(resource)
+		return p.seesBundle(resource, depth)
 	default:
 		return p.access.holds(resource, typ, p.brings(typ), false) && !p.access.deniedBy(resource, typ)
 	}
@@ -88,7 +95,7 @@ var (
 
 // seesBundle looks at the answer to a search, history or batch entry by entry.
 // A Bundle of another type, a document for instance, is a resource as well.
-func (p *Permission) seesBundle(bundle gjson.Result) bool {
+func (p *Permission) seesBundle(bundle gjson.Result, depth int) bool {
 	kind, readable := text(bundle, "type")
 	if !readable {
 		return false
@@ -100,19 +107,22 @@ func (p *Permission) seesBundle(bundle gjson.Result) bool {
 			return false
 		}
 	}
-	return p.seesAll(bundle, entryPath)
+	return p.seesAll(bundle, entryPath, depth)
 }
 
 // seesAll looks at the resources of entries or parameters, and of the parts of
 // parameters. One without a resource shows none.
-func (p *Permission) seesAll(resource gjson.Result, path []string) bool {
+func (p *Permission) seesAll(resource gjson.Result, path []string, depth int) bool {
+	if depth > maxBundles {
+		return false
+	}
 	hidden, readable := visit(resource, path, func(item gjson.Result) (bool, bool) {
 		inner, readable := member(item, "resource")
-		if !readable || inner.Exists() && !p.sees(inner) {
+		if !readable || inner.Exists() && !p.sees(inner, depth+1) {
 			return true, readable
 		}
 		part, readable := member(item, "part")
-		if !readable || part.Exists() && !p.seesAll(item, partPath) {
+		if !readable || part.Exists() && !p.seesAll(item, partPath, depth+1) {
 			return true, readable
 		}
 		return false, true

@@ -208,12 +208,21 @@ func TestAnswers(t *testing.T) {
 		{"system/Observation.s?category=vital-signs system/Observation.s?category=laboratory", "", vital, true},
 		{"system/Observation.s?category=laboratory system/*.s", "", vital, true},
 		{"system/Observation.s", "", `{"resourceType":"Unheard"}`, false},
+		{"system/Observation.s", "", " \n" + lab + "\n", true},
+		{"system/Observation.s", "", "\ufeff" + lab, false},
+		{"system/Observation.s", "", nested(maxBundles, lab), true},
+		{"system/Observation.s", "", nested(maxBundles+1, lab), false},
 	} {
 		t.Run(tc.scopes+" "+tc.resource, func(t *testing.T) {
 			p := caller{scopes: tc.scopes}.search(t, "Observation", tc.query)
 			require.Equal(t, tc.sees, p.Free() || p.Sees([]byte(tc.resource)))
 		})
 	}
+}
+
+// nested puts a resource into so many Bundles.
+func nested(depth int, resource string) string {
+	return strings.Repeat(`{"resourceType":"Bundle","type":"searchset","entry":[{"resource":`, depth) + resource + strings.Repeat(`}]}`, depth)
 }
 
 func TestEverySetMustPermit(t *testing.T) {

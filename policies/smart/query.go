@@ -3,6 +3,8 @@ package smart
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"fhirgate/fhir"
@@ -25,8 +27,7 @@ const maxName = 500
 // can be answered from the resources in scope. Names are in lower case.
 var plainParams = map[string]bool{
 	"_id": true, "_lastupdated": true, "_tag": true, "_profile": true, "_security": true, "_source": true, "_language": true,
-	"_count": true, "_offset": true, "_page": true, "_score": true, "_elements": true, "_format": true, "_pretty": true,
-	"_since": true, "_at": true,
+	"_offset": true, "_page": true, "_score": true, "_format": true, "_pretty": true, "_since": true, "_at": true,
 }
 
 func (q *asked) read(query string) error {
@@ -115,7 +116,19 @@ func (q *asked) param(name, value string) error {
 	case "_type":
 		return q.typeList(value)
 	case "_summary":
-		q.counted = q.counted || strings.Contains(strings.ToLower(value), "count")
+		switch value = strings.ToLower(value); {
+		case value == "false", value == "data":
+			return nil
+		case strings.Contains(value, "count"):
+			q.counted = true
+			return nil
+		}
+		return q.whole()
+	case "_elements":
+		return q.whole()
+	case "_count": // 0 is the same as _summary=count
+		n, err := strconv.ParseUint(value, 10, 64)
+		q.counted = q.counted || err != nil || n == 0
 		return nil
 	case "_total":
 		q.counted = q.counted || value != "none"
@@ -139,6 +152,18 @@ func (q *asked) param(name, value string) error {
 	return q.access.permitFully(AllTypes, Search, "for a parameter that the gateway does not know")
 }
 
+// whole refuses parts of resources where a deny rule looks at elements: the
+// hospital could leave out the very one. Scopes ask for elements to be there,
+// and need no such care.
+func (q *asked) whole() error {
+	for i := range q.access.denied {
+		if len(q.access.denied[i].tests) > 0 {
+			return forbidden("a rule of the hospital looks at elements of resources, so that _elements and _summary cannot leave any out")
+		}
+	}
+	return nil
+}
+
 // typeList reads _type, which narrows a call at the system level
 // (https://hl7.org/fhir/R4/search.html#_type).
 func (q *asked) typeList(value string) error {
@@ -149,7 +174,9 @@ func (q *asked) typeList(value string) error {
 		if typ = strings.TrimSpace(typ); !fhir.IsResourceType(typ) {
 			return badQuery("the parameter _type names a type that R4 does not have (names are case-sensitive)")
 		}
-		q.types = append(q.types, typ)
+		if !slices.Contains(q.types, typ) {
+			q.types = append(q.types, typ)
+		}
 	}
 	return nil
 }

@@ -137,6 +137,12 @@ func TestQueries(t *testing.T) {
 		{query: "_total=accurate", scopes: own},
 		{query: "_total=accurate", scopes: lab, status: 403, names: "system/Observation.s without"},
 		{query: "_total=none", scopes: lab},
+		{query: "_count=0", scopes: own},
+		{query: "_count=0", scopes: lab, status: 403, names: "system/Observation.s without"},
+		{query: "_count=00", scopes: lab, status: 403, names: "system/Observation.s without"},
+		{query: "_count=-1", scopes: lab, status: 403, names: "system/Observation.s without"},
+		{query: "_count=10", scopes: lab},
+		{query: "_elements=code&_summary=true", scopes: lab},
 
 		{query: "%zz=1", scopes: own, status: 400},
 		{query: "code=%", scopes: own, status: 400},
@@ -190,6 +196,16 @@ func TestSearchesOfTheSystem(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLongChains holds that types are followed once, however often a chain
+// comes by them.
+func TestLongChains(t *testing.T) {
+	scopes := "system/Patient.s system/Practitioner.s system/Organization.s system/PractitionerRole.s"
+	chain := strings.Repeat("general-practitioner.", 20) + "name=x"
+	_, err := caller{scopes: scopes}.access(t).Check(fhir.Request{Interaction: fhir.SearchType, Type: "Patient"}, chain)
+	require.NoError(t, err)
+	require.Len(t, targets([]string{"Patient", "Group", "Person"}, "general-practitioner"), 3)
 }
 
 func TestRefusalsHoldNoValue(t *testing.T) {

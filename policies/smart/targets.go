@@ -1,6 +1,9 @@
 package smart
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // targets returns the types that a reference parameter of these types can lead
 // to, AllTypes for one that is not known.
@@ -14,7 +17,11 @@ func targets(types []string, param string) []string {
 		if !ok {
 			return []string{AllTypes}
 		}
-		all = append(all, found...)
+		for _, target := range found {
+			if !slices.Contains(all, target) {
+				all = append(all, target)
+			}
+		}
 	}
 	return all
 }
