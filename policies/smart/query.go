@@ -127,8 +127,7 @@ func (q *asked) param(name, value string) error {
 	case "_elements":
 		return q.whole()
 	case "_count": // 0 is the same as _summary=count
-		n, err := strconv.ParseUint(value, 10, 64)
-		q.counted = q.counted || err != nil || n == 0
+		q.counted = q.counted || !isPositive(value)
 		return nil
 	case "_total":
 		q.counted = q.counted || value != "none"
@@ -150,6 +149,11 @@ func (q *asked) param(name, value string) error {
 		return nil
 	}
 	return q.access.permitFully(AllTypes, Search, "for a parameter that the gateway does not know")
+}
+
+func isPositive(number string) bool {
+	n, err := strconv.ParseUint(number, 10, 64)
+	return err == nil && n > 0
 }
 
 // whole refuses parts of resources where a deny rule looks at elements: the
