@@ -54,6 +54,7 @@ func newAdminBench(t *testing.T) *adminBench {
 		snapshot: func() *facade.Snapshot { return snapshot },
 		reload:   func(context.Context) error { return b.reload },
 		metrics:  http.NotFoundHandler(),
+		public:   "https://fhirgate.example",
 	}
 	b.server = httptest.NewServer(api.handler())
 	t.Cleanup(b.server.Close)
@@ -85,7 +86,7 @@ func (b *adminBench) call(t *testing.T, method, path, body string, authorization
 // Every call of the admin API wants the secret, and says nothing without it.
 func TestTheAdminAPIWantsItsSecret(t *testing.T) {
 	b := newAdminBench(t)
-	for _, call := range []string{"POST /admin/keys", "GET /admin/keys", "GET /admin/keys/key_1", "POST /admin/keys/key_1/rotate", "DELETE /admin/keys/key_1", "POST /admin/reload", "HEAD /admin/keys"} {
+	for _, call := range []string{"POST /admin/keys", "GET /admin/keys", "GET /admin/keys/key_1", "POST /admin/keys/key_1/rotate", "DELETE /admin/keys/key_1", "PATCH /admin/keys/key_1", "POST /admin/reload", "HEAD /admin/keys"} {
 		method, path, _ := strings.Cut(call, " ")
 		for name, authorization := range map[string][]string{
 			"none": {}, "empty": {""}, "scheme alone": {"Bearer"}, "no scheme": {adminTestSecret}, "another": {"Bearer x"}, "longer": {"Bearer " + adminTestSecret + "x"},
@@ -124,6 +125,14 @@ func TestTheAdminAPIRefuses(t *testing.T) {
 		"no name":          {"POST /admin/keys", `{"plan":"trial"}`, 422, "needs a name"},
 		"name too long":    {"POST /admin/keys", `{"name":"` + strings.Repeat("x", 101) + `","plan":"trial"}`, 422, ""},
 		"body too large":   {"POST /admin/keys", `{"name":"` + strings.Repeat("x", 100_000) + `"}`, 400, ""},
+		"unknown kind":     {"POST /admin/keys", `{"name":"x","plan":"trial","kind":"robot"}`, 422, "one of key, client, external and certificate"},
+		"broken network":   {"POST /admin/keys", `{"name":"x","plan":"trial","allow_from":["example.org"]}`, 422, "neither an address nor a network"},
+		"key of no secret": {"POST /admin/keys", `{"name":"x","plan":"trial","no_secret":true}`, 422, "has a secret"},
+		"no JWK set":       {"POST /admin/keys", `{"name":"x","plan":"trial","kind":"client","jwks":{"keys":[]}}`, 422, "1 to 20 keys"},
+		"changes none":     {"PATCH /admin/keys/key_none", `{"name":"y"}`, 404, ""},
+		"changes its id":   {"PATCH /admin/keys/key_none", `{"id":"key_other"}`, 400, "unknown field"},
+		"changes its plan": {"PATCH /admin/keys/key_none", `{"plan":"trail"}`, 422, "did you mean"},
+		"changes networks": {"PATCH /admin/keys/key_none", `{"allow_from":["192.0.2.7/24"]}`, 422, "192.0.2.0/24 is the network"},
 		"no such key":      {"GET /admin/keys/key_none", ``, 404, "no key of this id"},
 		"rotates none":     {"POST /admin/keys/key_none/rotate", `{}`, 404, ""},
 		"revokes none":     {"DELETE /admin/keys/key_none", ``, 404, ""},
