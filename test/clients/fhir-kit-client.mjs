@@ -1,12 +1,14 @@
 // Works at a hospital with "fhir-kit-client":
-//   node fhir-kit-client.mjs {base URL} {key}
+//   node fhir-kit-client.mjs {base URL} {key or token}
 // and prints what it saw as one line of JSON.
 import { Client } from 'fhir-kit-client';
 import { newPatient, renamed } from './patient.mjs';
+import { report } from './report.mjs';
 
 const [baseUrl, bearerToken] = process.argv.slice(2);
 const client = new Client({ baseUrl, bearerToken });
 const resourceType = 'Patient';
+const { tokenUrl } = await client.smartAuthMetadata();
 
 const found = [];
 let pages = 0;
@@ -26,6 +28,9 @@ const body = renamed(await client.read({ resourceType, id }));
 await client.update({ resourceType, id, body, options: { headers: { 'If-Match': `W/"${body.meta.versionId}"` } } });
 const updated = await client.read({ resourceType, id });
 
+const delivered = await client.create({ resourceType: 'DocumentReference', body: report(id) });
+const document = await client.read({ resourceType: 'DocumentReference', id: delivered.id });
+
 let refusal;
 try {
   await client.read({ resourceType, id: 'nobody' });
@@ -36,4 +41,5 @@ try {
 console.log(JSON.stringify({
   patients: found.length, distinct: new Set(found).size, pages, asked: first, read: read.id,
   created: id, family: updated.name[0].family, version: updated.meta.versionId, refusal,
+  document: delivered.id, pdf: document.content[0].attachment.data, tokenURL: tokenUrl,
 }));

@@ -1,11 +1,20 @@
 // Works at a hospital with SMART's "fhirclient":
-//   node fhirclient.mjs {base URL} {key}
+//   node fhirclient.mjs {base URL} {key or token}
 // and prints what it saw as one line of JSON.
 import smart from 'fhirclient';
 import { newPatient, renamed } from './patient.mjs';
+import { report } from './report.mjs';
 
 const [base, key] = process.argv.slice(2);
-const client = smart({ headers: {} }, {}, {}).client({ serverUrl: base, tokenResponse: { access_token: key } });
+const state = new Map();
+const storage = { get: async (name) => state.get(name), set: async (name, value) => state.set(name, value), unset: async (name) => state.delete(name) };
+const app = smart({ headers: { host: 'app.example' }, url: '/', socket: {} }, {}, storage);
+
+// It asks .well-known/smart-configuration, and /metadata because the former has no authorization endpoint.
+await app.authorize({ iss: base, clientId: 'app', noRedirect: true, stateKey: 'found' });
+const { tokenUri } = state.get('found');
+
+const client = app.client({ serverUrl: base, tokenResponse: { access_token: key } });
 
 const found = [];
 let pages = 0;
@@ -22,6 +31,9 @@ const { body, response } = await client.request({ url: `Patient/${created.id}`, 
 await client.update(renamed(body), { headers: { 'If-Match': response.headers.get('etag') } });
 const updated = await client.request(`Patient/${created.id}`);
 
+const delivered = await client.create(report(created.id));
+const document = await client.request(`DocumentReference/${delivered.id}`);
+
 let refusal;
 try {
   await client.request('Patient/nobody');
@@ -34,4 +46,5 @@ try {
 console.log(JSON.stringify({
   patients: found.length, distinct: new Set(found).size, pages, asked: first, read: read.id,
   created: created.id, family: updated.name[0].family, version: updated.meta.versionId, refusal,
+  document: delivered.id, pdf: document.content[0].attachment.data, tokenURL: tokenUri,
 }));
