@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -161,7 +162,7 @@ second. What no flag names stays as it is; the secrets do in any case.`,
 // changes reports whether a flag of an update names something to change.
 func changes(cmd *cobra.Command) bool {
 	found := false
-	cmd.LocalNonPersistentFlags().Visit(func(*pflag.Flag) { found = true })
+	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) { found = found || flag.Changed })
 	return found
 }
 
@@ -200,6 +201,9 @@ func readCertificate(given string) (string, error) {
 	data, err := os.ReadFile(given)
 	if err != nil {
 		return "", fmt.Errorf("the certificate is neither a file nor a SHA-256 fingerprint: %w", err)
+	}
+	if bytes.Contains(data, []byte("PRIVATE KEY-----")) {
+		return "", fmt.Errorf("%s holds a private key, which stays with the client: give the certificate alone", given)
 	}
 	return string(data), nil
 }
