@@ -123,24 +123,31 @@ func (i *installation) startBinary(ctx context.Context, args ...string) error {
 	return i.process.answers(ctx, "http://"+i.address+"/readyz", "", http.StatusOK)
 }
 
-// createKey makes a key of the plan through the admin API.
+// createKey makes an API key of the plan.
 func (i *installation) createKey(ctx context.Context) (string, error) {
-	secret, err := os.ReadFile(i.dir + "/data/admin-secret")
+	_, secret, err := i.create(ctx, map[string]any{"name": "bench", "plan": "plan"})
+	return secret, err
+}
+
+// create makes a consumer through the admin API.
+func (i *installation) create(ctx context.Context, consumer map[string]any) (id, secret string, err error) {
+	adminSecret, err := os.ReadFile(i.dir + "/data/admin-secret")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	answer, err := call(ctx, http.MethodPost, "http://"+i.admin+"/admin/keys", map[string]string{"Authorization": "Bearer " + strings.TrimSpace(string(secret))},
-		[]byte(`{"name": "bench", "plan": "plan"}`))
+	body, err := json.Marshal(consumer)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	var made struct {
-		Secret string `json:"secret"`
+	answer, err := call(ctx, http.MethodPost, "http://"+i.admin+"/admin/keys", map[string]string{"Authorization": "Bearer " + strings.TrimSpace(string(adminSecret))}, body)
+	if err != nil {
+		return "", "", err
 	}
+	var made struct{ ID, Secret string }
 	if err := json.Unmarshal(answer.body, &made); err != nil || made.Secret == "" {
-		return "", fmt.Errorf("creating a key: %d %s", answer.status, answer.body)
+		return "", "", fmt.Errorf("creating a key: %d %s", answer.status, answer.body)
 	}
-	return made.Secret, nil
+	return made.ID, made.Secret, nil
 }
 
 // timeStart starts fhirgate, and returns how long it took from exec to the

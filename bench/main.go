@@ -56,7 +56,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each table")
 	flag.StringVar(&o.bin, "bin", "bin", "folder of the built binaries")
 	flag.StringVar(&o.rows, "rows", "", "run only these rows, joined by ;")
-	flag.StringVar(&o.tables, "tables", "read,searchset,start,many", "print only these tables, joined by commas")
+	flag.StringVar(&o.tables, "tables", "inbound,read,searchset,start,many", "print only these tables, joined by commas")
 	flag.StringVar(&o.against, "against", "", "folder with another fhirgate, which becomes a row beside the one of -bin")
 	flag.StringVar(&o.write, "write", "", "write the tables to this file, too")
 	flag.StringVar(&o.profile, "profile", "", "write profiles of fhirgate to this folder instead of measuring")
@@ -121,6 +121,11 @@ func run(ctx context.Context, o options) (err error) {
 	b.describe()
 	if err := b.compare(ctx); err != nil {
 		return err
+	}
+	if b.wants("inbound") {
+		if err := b.inbound(ctx); err != nil {
+			return err
+		}
 	}
 	if b.wants("start") {
 		if err := b.starts(ctx); err != nil {

@@ -144,14 +144,7 @@ type call struct {
 // have left: one that has only closed its sending side must not take silence
 // for an empty 200.
 func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{
-		w:        &answerWriter{ResponseWriter: w},
-		r:        r,
-		id:       RequestID(r),
-		began:    time.Now(),
-		snapshot: f.snapshot.Load(),
-		sealer:   f.sealer.Load(),
-	}
+	c := f.newCall(w, r)
 	end := f.metrics.Begin()
 	defer end()
 	defer f.release(c)
@@ -173,24 +166,57 @@ func (f *Facade) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (f *Facade) newCall(w http.ResponseWriter, r *http.Request) *call {
+	return &call{
+		w:        &answerWriter{ResponseWriter: w},
+		r:        r,
+		id:       RequestID(r),
+		began:    time.Now(),
+		snapshot: f.snapshot.Load(),
+		sealer:   f.sealer.Load(),
+	}
+}
+
+// Admit takes a call through the stages that decide about it, and no further:
+// for measurements. When it returns false the call has been refused.
+func (f *Facade) Admit(w http.ResponseWriter, r *http.Request) bool {
+	c := f.newCall(w, r)
+	c.pace()
+	if c.err = f.admit(c); c.err != nil {
+		f.refuse(c)
+	}
+	return c.err == nil
+}
+
 var errLeft = errors.New("the caller left before it had the whole answer")
 
-// handle is the order of the stages.
+// handle is the order of the stages: admit decides about the call, the others do
+// what it asks for.
 func (f *Facade) handle(c *call) error {
 	if handled, err := f.discover(c); handled || err != nil { // what anyone may know
 		return err
 	}
-	for _, stage := range [...]func(*call) error{
+	return inOrder(c,
+		f.admit,
+		f.adapt,      // into the hospital's form
+		f.guardWrite, // what it changes is looked at first
+		f.send,       // there and back
+		f.present,    // into ours
+	)
+}
+
+func (f *Facade) admit(c *call) error {
+	return inOrder(c,
 		f.identify,     // what is asked of which hospital
 		f.authenticate, // who asks
 		f.authorise,    // may they
 		f.limit,        // not too often
 		f.auditable,    // and it can be kept who touched what
-		f.adapt,        // into the hospital's form
-		f.guardWrite,   // what it changes is looked at first
-		f.send,         // there and back
-		f.present,      // into ours
-	} {
+	)
+}
+
+func inOrder(c *call, stages ...func(*call) error) error {
+	for _, stage := range stages {
 		if err := stage(c); err != nil {
 			return err
 		}

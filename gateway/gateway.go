@@ -38,6 +38,7 @@ type Options struct {
 	Out        io.Writer // for people; the demo's greeting goes here
 	Log        io.Writer // JSON lines: the log and the access log
 	Chain      engine.Chain
+	Answer     Answer
 }
 
 // Serve runs the gateway until ctx ends or SIGTERM or SIGINT comes, and then
@@ -259,7 +260,7 @@ func (s *server) start(ctx context.Context) error {
 	root := &root{ready: func() bool { return s.engine != nil && s.engine.Ready() }, rings: s.shared.rings, oauth: s.oauth}
 	if s.engine, err = engine.Start(ctx, engine.Options{
 		Config:   s.config,
-		Handlers: engine.Handlers{FHIR: s.facade, Root: root, Refuse: refuse},
+		Handlers: engine.Handlers{FHIR: s.options.Answer.handler(s.facade), Root: root, Refuse: refuse},
 		Policies: s.files.tykPolicies(),
 		Chain:    s.options.Chain,
 

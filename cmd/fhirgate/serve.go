@@ -12,7 +12,7 @@ import (
 
 func newServe() *cobra.Command {
 	var demo bool
-	var chain string
+	var chain, answer string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
@@ -38,11 +38,14 @@ that no real key or file is touched; tyk.conf may be missing.`,
 				Out:        os.Stdout,
 				Log:        os.Stderr,
 				Chain:      engine.Chain(chain),
+				Answer:     gateway.Answer(answer),
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&demo, "demo", false, "start three simulated hospitals and print a call to paste")
-	cmd.Flags().StringVar(&chain, "chain", "", "chain of the engine, for benchmarks: post, auth_check or auth_key")
-	_ = cmd.Flags().MarkHidden("chain") // the flag exists
+	cmd.Flags().StringVar(&chain, "chain", "", "chain of the engine, for benchmarks: post, auth_check, auth_key or auth_key_limits")
+	cmd.Flags().StringVar(&answer, "answer", "", "answer without asking hospitals, for benchmarks: at-once or when-admitted")
+	_ = cmd.Flags().MarkHidden("chain") // both flags exist
+	_ = cmd.Flags().MarkHidden("answer")
 	return cmd
 }

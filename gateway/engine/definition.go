@@ -28,6 +28,9 @@ const (
 	// ChainAuthKey is a keyed definition with Tyk's own check of the
 	// Authorization header. For measurements only.
 	ChainAuthKey Chain = "auth_key"
+	// ChainAuthKeyLimits is ChainAuthKey with Tyk's own rate limit and quota. For
+	// measurements only.
+	ChainAuthKeyLimits Chain = "auth_key_limits"
 )
 
 // orgID is the one organisation of all definitions, policies and keys.
@@ -49,8 +52,9 @@ func fhirDefinition(id string, chain Chain, plugin string) (*apidef.APIDefinitio
 	case ChainAuthCheck:
 		d.UseGoPluginAuth = true
 		d.CustomMiddleware.AuthCheck = apidef.MiddlewareDefinition{Name: "Auth", Path: plugin}
-	case ChainAuthKey:
+	case ChainAuthKey, ChainAuthKeyLimits:
 		d.UseStandardAuth = true
+		d.DisableRateLimit, d.DisableQuota = chain == ChainAuthKey, chain == ChainAuthKey
 		d.AuthConfigs = map[string]apidef.AuthConfig{"authToken": {AuthHeaderName: "Authorization"}}
 		d.Auth = apidef.AuthConfig{AuthHeaderName: "Authorization"}
 	default:

@@ -197,7 +197,7 @@ const probeHeader = "Fhirgate-Probe"
 
 func newProbe(socket string, chain Chain) *probe {
 	paths := []string{FHIRPath, "/"}
-	if chain == ChainAuthKey { // no key of ours exists yet
+	if chain == ChainAuthKey || chain == ChainAuthKeyLimits { // no key of ours exists yet
 		paths = paths[1:]
 	}
 	dialer := &net.Dialer{}
