@@ -26,10 +26,11 @@ func pick(bits uint16) []string {
 	return list
 }
 
-// FuzzCheck holds three laws for any call and query: nothing panics, who may do
-// everything may do what anyone may, and with a scope less nothing more is
-// permitted, neither the call nor a resource of its answer.
+// FuzzCheck holds the laws for any call and query: nothing panics, who may do
+// everything may do what anyone may, and with a scope less or a deny rule more
+// nothing more is permitted, neither the call nor a resource of its answer.
 func FuzzCheck(f *testing.F) {
+	rules := []Filter{deny(f, AllTypes, "_security=R"), deny(f, "Observation", "status=final"), deny(f, "Consent", "")}
 	f.Add("GET", "Observation", "_include=Observation:patient&patient.name=x", uint16(0x0fff), uint8(2), true, `{"resourceType":"Observation","category":[{"coding":[{"code":"a"}]}]}`)
 	f.Add("GET", "", "_type=Patient&_total=accurate", uint16(8), uint8(0), false, `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Patient"}}]}`)
 	f.Add("PATCH", "Observation/1", "", uint16(0x200), uint8(9), false, `[{"op":"add","path":"/category"}]`)
@@ -37,15 +38,15 @@ func FuzzCheck(f *testing.F) {
 	f.Add("DELETE", "Observation", "_has:Condition:subject:code=x", uint16(0x3fff), uint8(8), true, `{"resourceType":"Observation","contained":[{"resourceType":"Patient"}]}`)
 	f.Fuzz(func(t *testing.T, method, path, query string, bits uint16, drop uint8, context bool, resource string) {
 		req, err := fhir.Parse(method, path, http.Header{}, query)
-		if err != nil || req.Interaction == fhir.Batch {
+		if err != nil || req.Interaction == fhir.Batch || req.Interaction == fhir.Capabilities {
 			return
 		}
 		holder := Holder{}
 		if context {
 			holder = Holder{User: true, Patient: "1"}
 		}
-		check := func(scopes ...string) (Permission, bool) {
-			p, err := NewAccess(holder, nil, mustParse(t, scopes...)).Check(req, query)
+		check := func(denied []Filter, scopes ...string) (Permission, bool) {
+			p, err := NewAccess(holder, denied, mustParse(t, scopes...)).Check(req, query)
 			var refused *fhir.Error
 			if err != nil && (!errors.As(err, &refused) || refused.Status != http.StatusForbidden && refused.Status != http.StatusBadRequest) {
 				t.Fatalf("refused by %v", err)
@@ -55,13 +56,17 @@ func FuzzCheck(f *testing.F) {
 			}
 			return p, err == nil
 		}
-		p, permitted := check(pick(bits)...)
-		if _, all := check("system/*.cruds"); permitted && !all {
+		p, permitted := check(nil, pick(bits)...)
+		if _, all := check(nil, "system/*.cruds"); permitted && !all {
 			t.Fatal("one who may do everything may not")
 		}
-		less, lessPermitted := check(pick(bits &^ (1 << (drop % uint8(len(fuzzScopes)))))...)
+		less, lessPermitted := check(nil, pick(bits &^ (1 << (drop % uint8(len(fuzzScopes)))))...)
 		if lessPermitted && !permitted {
 			t.Fatal("with a scope less the call is permitted")
+		}
+		under, underPermitted := check(rules, pick(bits)...)
+		if underPermitted && (!permitted || under.Sees([]byte(resource)) && !p.Sees([]byte(resource)) || under.Free()) {
+			t.Fatal("under deny rules more is permitted")
 		}
 		if !lessPermitted {
 			return
