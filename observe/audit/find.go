@@ -37,8 +37,8 @@ type Found struct {
 const clockSlack = time.Hour
 
 // Find returns the calls that match, one node after the other, each node's in
-// the order of its chain. Memory does not grow with the trail. After an error
-// nothing follows; a line that can't be read is such an error: see Verify.
+// the order of its chain. Memory does not grow with the trail. A line that
+// can't be read is an error, and the search goes on behind it; see Verify.
 func Find(ctx context.Context, o FindOptions) iter.Seq2[*Found, error] {
 	return func(yield func(*Found, error) bool) {
 		if o.Hospital == "" && (o.Patient != "" || o.Resource != "") {
@@ -85,8 +85,10 @@ func (s *search) node(ctx context.Context, files []logFile, yield func(*Found, e
 			case line.record == nil && !line.whole && line.number > 0 && i == len(files)-1:
 				continue // it is being written, or the next start repairs it
 			case line.record == nil:
-				yield(nil, lineError(file.path, line.number, line.err))
-				return false
+				if !yield(nil, lineError(file.path, line.number, line.err)) {
+					return false
+				}
+				continue
 			}
 			if hit, maybe := s.matches(line.record); hit && !yield(&Found{*line.record, maybe}, nil) {
 				return false

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -50,7 +51,7 @@ func lockFolder(folder, node string) (name string, release func() error, err err
 	}
 	switch err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
 	case err == nil:
-		return node, lock.Close, nil
+		return node, sync.OnceValue(lock.Close), nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		err = fmt.Errorf("%s: %w", folder, ErrInUse)
 	default:

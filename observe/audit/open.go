@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 )
 
@@ -22,22 +22,25 @@ func Open(o Options) (*Trail, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.retry = cmp.Or(o.retry, 200*time.Millisecond)
+	if o.Config.Sink == SinkSyslog {
+		// A chain of its own: Verify would miss its records among the files.
+		o.Config.Folder = filepath.Join(o.Config.Folder, "syslog")
+	}
 	ring, err := newKeyring(o.Keys)
 	if err != nil {
 		return nil, err
 	}
 	node, release, err := lockFolder(o.Config.Folder, o.Node)
 	if err != nil {
-		return nil, fmt.Errorf("the audit trail: %w", err)
+		return nil, err
 	}
 	w, err := newWriter(o, ring, node)
 	if err != nil {
-		_ = release() // the first error says more
-		return nil, fmt.Errorf("the audit trail: %w", err)
+		return nil, errors.Join(err, release())
 	}
 	opened := w.sink.reopen(context.Background())
 	if opened != nil && o.Config.Sink == SinkFile {
-		return nil, errors.Join(fmt.Errorf("the audit trail: %w", opened), release())
+		return nil, errors.Join(opened, release())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	t := &Trail{

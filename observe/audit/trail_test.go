@@ -77,6 +77,7 @@ func TestRecordFindVerify(t *testing.T) {
 			trail.Record(read(patient))
 		}
 		closed(t, trail)
+		closed(t, trail) // once more is nothing
 		require.Equal(t, Stats{Written: 3}, trail.Stats())
 	}
 	chain := intact(t, o.Config.Folder, o.Keys)

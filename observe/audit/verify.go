@@ -38,7 +38,11 @@ type Chain struct {
 	Restarts []Record  // of KindRecovered
 	Torn     bool      // the last line is unfinished: it is being written, or the process was killed
 	Problems []Problem
+	Unlisted int // problems beyond the first maxProblems
 }
+
+// maxProblems is how many problems of a node are listed.
+const maxProblems = 1000
 
 // Verify checks the chains of all nodes in a folder. The error is that of the
 // check itself. It may run while the gateway writes.
@@ -114,6 +118,10 @@ type verifier struct {
 }
 
 func (v *verifier) problem(file string, line int, format string, args ...any) {
+	if len(v.chain.Problems) == maxProblems {
+		v.chain.Unlisted++
+		return
+	}
 	v.chain.Problems = append(v.chain.Problems, Problem{file, line, fmt.Sprintf(format, args...)})
 }
 

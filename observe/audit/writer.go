@@ -112,15 +112,17 @@ func (w *writer) work(ctx context.Context) bool {
 		}
 		w.written = len(w.pending)
 	}
-	if w.trail.down.CompareAndSwap(true, false) {
-		w.log.Info("the audit trail is written again")
-	}
-	w.waits = 0
-	if !w.settled() && (now.Sub(w.synced) >= syncInterval || w.full() || w.trail.queue.idle()) {
+	down := w.trail.down.Load()
+	if !w.settled() && (down || now.Sub(w.synced) >= syncInterval || w.full() || w.trail.queue.idle()) {
 		if err := w.sync(); err != nil {
 			w.fail(err)
 			return false
 		}
+	}
+	w.waits = 0
+	if down {
+		w.trail.down.Store(false)
+		w.log.Info("the audit trail is written again")
 	}
 	return more && !w.full()
 }
