@@ -11,7 +11,10 @@ const { alg, kid } = JSON.parse(jwks).keys[0];
 
 const provider = new Provider(issuer, {
   jwks: JSON.parse(jwks),
-  clients: [{ client_id: id, client_secret: secret, grant_types: ['client_credentials'], redirect_uris: [], response_types: [] }],
+  clients: [{
+    client_id: id, client_secret: secret, grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
+    id_token_signed_response_alg: alg, // it gets none, but the provider has no key for the default
+  }],
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
