@@ -98,27 +98,28 @@ func (d *Directory) malformed(from netip.Addr, way facade.Way) error {
 	return facade.ErrUnknownKey
 }
 
-// Consumer returns who calls with a credential of the key that ends at the given
+// led returns a finding that leads to a key by a credential that ends at the given
 // time, zero for no end of its own.
-func (k *Key) Consumer(way facade.Way, ends, now time.Time) *facade.Consumer {
-	c := &facade.Consumer{KeyID: k.ID, Name: k.Name, PlanID: k.Plan, Expires: earlier(k.Expires, ends), Way: way, AllowFrom: k.AllowFrom}
-	for _, certificate := range k.Certificates {
-		if !ended(certificate.Until, now) {
-			c.Certificates = append(c.Certificates, certificate.SHA256)
-		}
+func led(key *Key, ends time.Time) finding {
+	found := finding{id: key.ID, key: key, ends: earlier(key.Expires, ends)}
+	for _, certificate := range key.Certificates {
+		found.changes = earlier(found.changes, certificate.Until)
 	}
-	return c
+	return found
 }
 
-// changes returns when one of the certificates that count now counts no more.
-func (k *Key) changes(now time.Time) time.Time {
-	var next time.Time
-	for _, certificate := range k.Certificates {
-		if !ended(certificate.Until, now) {
-			next = earlier(next, certificate.Until)
-		}
+// calls returns a finding that leads to who calls with such a credential, also
+// when it has ended.
+func calls(key *Key, way facade.Way, ends time.Time) finding {
+	found := led(key, ends)
+	found.consumer = &facade.Consumer{
+		KeyID: key.ID, Name: key.Name, PlanID: key.Plan, Expires: found.ends, Way: way, AllowFrom: key.AllowFrom,
 	}
-	return next
+	for _, certificate := range key.Certificates {
+		found.consumer.Certificates = append(found.consumer.Certificates, certificate.SHA256)
+	}
+	found.ends = time.Time{}
+	return found
 }
 
 func (d *Directory) readAPIKey(ctx context.Context, secret string) (finding, error) {
@@ -126,8 +127,7 @@ func (d *Directory) readAPIKey(ctx context.Context, secret string) (finding, err
 	if err != nil {
 		return finding{}, err
 	}
-	now := d.now()
-	return finding{id: key.ID, key: key, consumer: key.Consumer(facade.WayKey, held.Expires, now), changes: key.changes(now)}, nil
+	return calls(key, facade.WayKey, held.Expires), nil
 }
 
 func (d *Directory) readClientSecret(ctx context.Context, secret string) (finding, error) {
@@ -135,7 +135,7 @@ func (d *Directory) readClientSecret(ctx context.Context, secret string) (findin
 	if err != nil {
 		return finding{}, err
 	}
-	return finding{id: key.ID, key: key, ends: earlier(key.Expires, held.Expires)}, nil
+	return led(key, held.Expires), nil
 }
 
 func (d *Directory) readClient(ctx context.Context, id string) (finding, error) {
@@ -146,7 +146,7 @@ func (d *Directory) readClient(ctx context.Context, id string) (finding, error) 
 	if key.Kind != KindClient && key.Kind != KindExternal {
 		return finding{}, facade.ErrUnknownKey
 	}
-	return finding{id: key.ID, key: key, ends: key.Expires}, nil
+	return led(key, time.Time{}), nil
 }
 
 func (d *Directory) readCertificate(ctx context.Context, fingerprint string) (finding, error) {
@@ -154,12 +154,11 @@ func (d *Directory) readCertificate(ctx context.Context, fingerprint string) (fi
 	if err != nil {
 		return finding{}, err
 	}
-	now := d.now()
-	held, has := key.Certificate(fingerprint, now)
+	held, has := key.Certificate(fingerprint, d.now())
 	if !has {
 		return finding{}, facade.ErrUnknownKey
 	}
-	return finding{id: key.ID, key: key, consumer: key.Consumer(facade.WayCertificate, held.Until, now), changes: key.changes(now)}, nil
+	return calls(key, facade.WayCertificate, held.Until), nil
 }
 
 func (d *Directory) readSubject(ctx context.Context, claimed string) (finding, error) {
@@ -171,7 +170,7 @@ func (d *Directory) readSubject(ctx context.Context, claimed string) (finding, e
 	if key.Kind != KindExternal || key.Issuer != issuer || key.Subject != subject {
 		return finding{}, facade.ErrUnknownKey
 	}
-	return finding{id: key.ID, key: key, ends: key.Expires}, nil
+	return led(key, time.Time{}), nil
 }
 
 // readSecret reads the record that a secret's session leads to, and the secret in
@@ -223,9 +222,10 @@ func (d *Directory) indexed(ctx context.Context, entry string) (*Key, error) {
 	return d.record(ctx, id)
 }
 
-// record reads the record of an id, or returns facade.ErrUnknownKey when there is
-// none or it was revoked. The tombstone holds for all credentials of the key,
-// also for those that its record does not know.
+// record reads the record of an id, without certificates that have ended, or
+// returns facade.ErrUnknownKey when there is none or it was revoked. The tombstone
+// holds for all credentials of the key, also for those that its record does not
+// know.
 func (d *Directory) record(ctx context.Context, id string) (*Key, error) {
 	pipe := d.redis.Pipeline()
 	record, tombstone := pipe.Get(ctx, recordPrefix+id), pipe.Get(ctx, revokedPrefix+id)
@@ -236,7 +236,11 @@ func (d *Directory) record(ctx context.Context, id string) (*Key, error) {
 	if errors.Is(err, ErrNotFound) || err == nil && !key.Revoked.IsZero() {
 		return nil, facade.ErrUnknownKey
 	}
-	return key, err
+	if err != nil {
+		return nil, err
+	}
+	key.pruneCertificates(d.now())
+	return key, nil
 }
 
 // exec asks Redis all that is in pipe.

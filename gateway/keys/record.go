@@ -112,8 +112,12 @@ func (k *Key) prune(now time.Time) (gone []string) {
 		}
 		return ended(s.Until, now)
 	})
-	k.Certificates = slices.DeleteFunc(k.Certificates, func(c Certificate) bool { return ended(c.Until, now) })
+	k.pruneCertificates(now)
 	return gone
+}
+
+func (k *Key) pruneCertificates(now time.Time) {
+	k.Certificates = slices.DeleteFunc(k.Certificates, func(c Certificate) bool { return ended(c.Until, now) })
 }
 
 // ended reports whether an end, zero for none, has come.
