@@ -19,31 +19,44 @@ const redisPassword = "a-password-of-the-tests"
 // redisServer is a real redis-server, alone on a free port.
 type redisServer struct {
 	addr   string
+	dir    string // of what it keeps when it is stopped
 	client *redis.Client
+	cmd    *exec.Cmd
 }
 
 func startRedis(t *testing.T) *redisServer {
 	t.Helper()
-	s := &redisServer{addr: freeAddress(t)}
+	s := &redisServer{addr: freeAddress(t), dir: t.TempDir()}
+	s.client = redis.NewClient(&redis.Options{Addr: s.addr, Password: redisPassword})
+	s.run(t)
+	t.Cleanup(func() {
+		_ = s.client.Close()
+		s.kill()
+	})
+	return s
+}
+
+// run starts the server, at first or after kill, and waits until it answers.
+func (s *redisServer) run(t *testing.T) {
+	t.Helper()
 	_, port, err := net.SplitHostPort(s.addr)
 	require.NoError(t, err)
-	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--requirepass", redisPassword,
-		"--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
-	out, err := cmd.StdoutPipe()
+	s.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--requirepass", redisPassword,
+		"--dir", s.dir, "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
+	out, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start(), "redis-server must be installed (Debian: apt-get install redis-server)")
+	require.NoError(t, s.cmd.Start(), "redis-server must be installed (Debian: apt-get install redis-server)")
 	go func() { // Redis blocks when nobody reads its log
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 		}
 	}()
-	s.client = redis.NewClient(&redis.Options{Addr: s.addr, Password: redisPassword})
-	t.Cleanup(func() {
-		_ = s.client.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed
-	})
 	require.Eventually(t, func() bool { return s.client.Ping(t.Context()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
-	return s
+}
+
+// kill ends the server as a power failure would.
+func (s *redisServer) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait() // killed
 }
 
 // storage is the section of tyk.conf that leads to this Redis.
