@@ -3,11 +3,12 @@ package test
 import (
 	"encoding/base64"
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,16 +77,25 @@ func workAsClient(t *testing.T, g *gateway, name, credential string) {
 // of its lock file, unless they are there.
 func installClients(t *testing.T) {
 	t.Helper()
-	_, err := os.Stat(filepath.Join(clients(), "node_modules"))
-	if err == nil {
-		return
+	require.NoError(t, installOnce())
+}
+
+var installOnce = sync.OnceValue(func() error {
+	wanted, err := os.Stat(filepath.Join(clients(), "package-lock.json"))
+	if err != nil {
+		return err
 	}
-	require.ErrorIs(t, err, fs.ErrNotExist)
+	installed, err := os.Stat(filepath.Join(clients(), "node_modules", ".package-lock.json"))
+	if err == nil && !installed.ModTime().Before(wanted.ModTime()) {
+		return nil
+	}
 	npm := exec.Command("npm", "ci")
 	npm.Dir = clients()
-	out, err := npm.CombinedOutput()
-	require.NoError(t, err, "npm ci: %s", out)
-}
+	if out, err := npm.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci: %w: %s", err, out)
+	}
+	return nil
+})
 
 // clients is the folder of the Node scripts.
 func clients() string { return filepath.Join(root, "test", "clients") }
