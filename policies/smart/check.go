@@ -79,14 +79,14 @@ func (a Access) Check(req fhir.Request, query string, form ...string) (Permissio
 	}
 	needed := needs(req)
 	if a.open(needed | Read | Search) {
-		return Permission{access: a, typ: req.Type, interaction: req.Interaction, conditional: req.Conditional, ok: true, free: true, needs: needed}, nil
+		return Permission{access: a, typ: req.Type, interaction: req.Interaction, ok: true, free: true, needs: needed}, nil
 	}
 	return closely(a, req, needed, query, form)
 }
 
 // closely is Check for a caller who may not do everything.
 func closely(a Access, req fhir.Request, needed Actions, query string, form []string) (Permission, error) {
-	p := Permission{access: a, typ: req.Type, interaction: req.Interaction, conditional: req.Conditional, ok: true, needs: needed}
+	p := Permission{access: a, typ: req.Type, interaction: req.Interaction, ok: true, needs: needed}
 	if err := p.check(req, query, form); err != nil {
 		return Permission{}, err
 	}

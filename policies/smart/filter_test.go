@@ -98,7 +98,7 @@ func TestDenyRulesRefuseCalls(t *testing.T) {
 		{fhir.Request{Interaction: fhir.Create, Type: "Condition", Conditional: true}, "", 403},
 		{fhir.Request{Interaction: fhir.Delete, Type: "Patient", Conditional: true}, "_id=x", 0},
 		{fhir.Request{Interaction: fhir.Operation, Type: "Patient", ID: "1", Operation: "$everything"}, "", 0},
-		{fhir.Request{Interaction: fhir.Operation, Type: "Consent", Operation: "$validate"}, "", 403},
+		{fhir.Request{Interaction: fhir.Operation, Type: "Consent", Operation: "$match"}, "", 403},
 		{fhir.Request{Interaction: fhir.Operation, Operation: "$export"}, "", 403},
 		{fhir.Request{Interaction: fhir.Operation, Type: "Patient", ID: "1", Operation: "$summary"}, "", 403},
 		{fhir.Request{Interaction: fhir.Operation, Type: "Observation", Operation: "$lastn"}, "", 0},

@@ -60,7 +60,7 @@ func FuzzCheck(f *testing.F) {
 		if _, all := check(nil, "system/*.cruds"); permitted && !all {
 			t.Fatal("one who may do everything may not")
 		}
-		less, lessPermitted := check(nil, pick(bits &^ (1 << (drop % uint8(len(fuzzScopes)))))...)
+		less, lessPermitted := check(nil, pick(bits&^(1<<(drop%uint8(len(fuzzScopes)))))...)
 		if lessPermitted && !permitted {
 			t.Fatal("with a scope less the call is permitted")
 		}

@@ -12,7 +12,6 @@ type Permission struct {
 	access      Access
 	typ         string // of the call; "" at the system level
 	interaction fhir.Interaction
-	conditional bool
 	ok          bool
 	free        bool
 	needs       Actions            // of the call on typ

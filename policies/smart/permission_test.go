@@ -67,6 +67,7 @@ func TestConstraintsOnResources(t *testing.T) {
 		{"Observation.r?subject=Patient/1", observation + `"subject":{"reference":"https://other/fhir/Patient/1"}}`, false},
 		{"Observation.r?subject=Patient/1", observation + `"subject":{"reference":"Patient/11"}}`, false},
 		{"Observation.r?subject=Patient/1", observation + `"subject":{"reference":"#p"}}`, false},
+		{"Observation.r?subject=Patient/1", observation + `"subject":{"reference":"/Patient/1"}}`, false},
 		{"Observation.r?subject=Patient/1", observation + `"subject":{"identifier":{"value":"1"}}}`, false},
 		{"Encounter.r?class=AMB", `{"resourceType":"Encounter","class":{"system":"s","code":"AMB"}}`, true},
 		{"Encounter.r?class=AMB", `{"resourceType":"Encounter","class":{"coding":[{"code":"AMB"}]}}`, false},
@@ -225,6 +226,18 @@ func nested(depth int, resource string) string {
 	return strings.Repeat(`{"resourceType":"Bundle","type":"searchset","entry":[{"resource":`, depth) + resource + strings.Repeat(`}]}`, depth)
 }
 
+func TestConstraintsOnWhatSaysNothingOfPatients(t *testing.T) {
+	p := caller{scopes: "patient/Location.rs?status=active", holder: Holder{Patient: "1"}}.search(t, "Location", "")
+	require.True(t, p.Sees([]byte(`{"resourceType":"Location","status":"active"}`)))
+	require.False(t, p.Sees([]byte(`{"resourceType":"Location","status":"suspended"}`)))
+}
+
+func TestAReferenceBelowNoBase(t *testing.T) {
+	p := caller{scopes: "patient/*.rs", holder: Holder{Patient: "1"}}.read(t, "Observation")
+	require.True(t, p.Sees([]byte(`{"resourceType":"Observation","subject":{"reference":"Patient/1"}}`)))
+	require.False(t, p.Sees([]byte(`{"resourceType":"Observation","subject":{"reference":"/Patient/1"}}`)))
+}
+
 func TestEverySetMustPermit(t *testing.T) {
 	plan, token := mustParse(t, "system/*.cruds"), mustParse(t, "patient/Observation.rs?category=a", "system/Patient.r")
 	access := NewAccess(Holder{Patient: "1"}, nil, plan, token)
@@ -283,6 +296,9 @@ func TestFree(t *testing.T) {
 	require.False(t, p.Looks("Patient"))
 	require.False(t, p.Looks("OperationOutcome"))
 	require.True(t, p.Looks("Practitioner"))
+	documents := caller{scopes: "system/Patient.rs system/Bundle.rs system/Parameters.rs"}.search(t, "Patient", "")
+	require.True(t, documents.Looks("Bundle"))
+	require.True(t, documents.Looks("Parameters"))
 	capabilities, err := caller{}.access(t).Check(fhir.Request{Interaction: fhir.Capabilities}, "")
 	require.NoError(t, err)
 	require.True(t, capabilities.Free())

@@ -147,6 +147,7 @@ func TestQueries(t *testing.T) {
 		{query: "%zz=1", scopes: own, status: 400},
 		{query: "code=%", scopes: own, status: 400},
 		{query: "a;b=1", scopes: own, status: 400},
+		{query: "code=a;_include=Observation:patient", scopes: own, status: 400},
 		{query: "=x", scopes: own, status: 400},
 		{query: "_include%00=Observation:patient", scopes: own, status: 400},
 		{query: "+_include=Observation:patient", scopes: own, status: 400},

@@ -106,7 +106,7 @@ func (t test) holds(resource gjson.Result, base string, loose bool) (done, reada
 			return t.fitsAny("", value.Str, loose), value.Type == gjson.String
 		case referenceKind:
 			target, readable := refersTo(value, base)
-			return target != "" && t.fitsAny("", target, false), readable
+			return t.fitsAny("", target, false), readable
 		case codingKind:
 			return t.fitsCoding(value, loose)
 		default:

@@ -98,6 +98,31 @@ func TestErrorsOfScopesHoldNoValue(t *testing.T) {
 	require.NotContains(t, err.Error(), "canary")
 }
 
+func TestErrorsOfScopesSayWhatIsWrong(t *testing.T) {
+	for text, want := range map[string]string{
+		"Patient.r":                            "context/Type.actions",
+		"client/Patient.r":                     "context",
+		"system/patient.r":                     "case-sensitive",
+		"system/Patient.sr":                    "in this order",
+		"system/Patient.read?_tag=x":           "version 1",
+		"system/Patient.r?gender:not=male":     "modifier",
+		"system/Patient.r?birthdate=2000":      "can be used on Patient",
+		"system/*.r?gender=male":               "can be used on every type",
+		"system/Patient.r?gender=x|male":       "plain code",
+		"system/Patient.r?organization=Acme":   "Type/id",
+		"system/Observation.r?category=a,":     "empty",
+		`system/Observation.r?category=a\,b`:   "backslash",
+		"system/Observation.r?category=%":      "well formed",
+		"system/Observation.r?category=a|b|c":  "system|code",
+		"system/Observation.r?" + longer("x="): "at most",
+	} {
+		_, err := ParseScope(text)
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+func longer(text string) string { return text + strings.Repeat("x", maxScope) }
+
 func TestBoundsOfConstraints(t *testing.T) {
 	_, err := ParseScope("system/Task.r?" + strings.TrimSuffix(strings.Repeat("code=x&", maxConstraints+1), "&"))
 	require.Error(t, err)

@@ -106,6 +106,8 @@ var forms = slices.Concat([]form{
 	{scopes: "user/TYPE.rs", letters: "rs", names: "TYPE", holder: Holder{User: true}},
 	{scopes: "user/*.cruds", letters: "cruds", names: "*", holder: Holder{User: true}},
 	{scopes: "user/*.cruds", unheld: true},
+	{scopes: "user/TYPE.cruds?_tag=in", letters: "cruds", names: "TYPE", condition: "constraint", holder: Holder{User: true}},
+	{scopes: "user/TYPE.cruds?_tag=in", unheld: true},
 	{scopes: "user/TYPE.read", holder: Holder{Patient: "1"}, unheld: true},
 }, patientForms)
 

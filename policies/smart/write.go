@@ -11,14 +11,12 @@ import (
 // NeedsPresent reports whether the present resource must be read, and pass
 // Changes, before this update, patch or delete goes to the hospital.
 func (p Permission) NeedsPresent() bool {
-	if p.free || !p.ok || p.conditional {
+	switch p.interaction {
+	case fhir.Update, fhir.Patch, fhir.Delete: // of conditional forms nothing is hidden
+		return p.ok && !p.free && p.access.hides(p.typ, p.needs)
+	default:
 		return false
 	}
-	switch p.interaction {
-	case fhir.Update, fhir.Patch, fhir.Delete:
-		return p.access.hides(p.typ, p.needs)
-	}
-	return false
 }
 
 // Changes reports whether the call may change or delete a resource that the
@@ -64,7 +62,7 @@ func errOutOfScope() error {
 // MayReturn reports whether the answer to a write may hold the resource, which
 // needs r. Sees still decides about it unless Free.
 func (p Permission) MayReturn(typ string) bool {
-	return p.access.level(typ, Read) != nothing && !p.access.deniesAll(typ)
+	return p.access.level(typ, Read) != nothing
 }
 
 // sendsPatch refuses a JSON patch (RFC 6902) that touches an element on which
