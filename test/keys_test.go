@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -98,6 +99,67 @@ func rotate(t *testing.T, c *client) {
 	ended.get(somewhere).ok(http.StatusOK)
 }
 
+// TestKeysAreChanged changes a key that is in use, by the command line of one
+// node, and sees the change on both within a second.
+func TestKeysAreChanged(t *testing.T) {
+	bothStores(t, func(t *testing.T, redis *redisServer) {
+		g := startGateway(t, options{redis: redis})
+		nodes := []*gateway{g}
+		if redis != nil {
+			nodes = startNodes(t, redis, options{hospitals: g.Hospitals})
+			g = nodes[0]
+		}
+		c := g.newClient(t, "e2e")
+		everywhere := func(check func(answer)) {
+			t.Helper()
+			time.Sleep(soon)
+			for _, node := range nodes {
+				check(c.at(node).get(somewhere))
+			}
+		}
+		works := func(a answer) { a.ok(http.StatusOK) }
+		everywhere(works)
+		g.mustCLI(t, "keys", "update", c.keyID, "--allow-from", "192.0.2.0/24", "--allow-from", "2001:db8::7")
+		everywhere(func(a answer) { a.refused(http.StatusForbidden, "forbidden") })
+		require.Contains(t, g.mustCLI(t, "keys", "show", c.keyID), "allowed from 192.0.2.0/24, 2001:db8::7")
+		g.mustCLI(t, "keys", "update", c.keyID, "--allow-from", "127.0.0.0/8", "--allow-from", "::1")
+		everywhere(works)
+
+		g.mustCLI(t, "keys", "update", c.keyID, "--expires-in", "2s")
+		time.Sleep(2 * time.Second)
+		everywhere(func(a answer) { a.refused(http.StatusUnauthorized, "expired") })
+		out, err := g.cli(t, "keys", "update", c.keyID, "--expires-in", "1h")
+		require.Error(t, err)
+		require.Contains(t, out, "the key has expired")
+	})
+}
+
+// TestGuessing tries unknown keys: they are slowed down on the node that they
+// are tried at, while a consumer at the same address goes on, and are seen.
+func TestGuessing(t *testing.T) {
+	g := startGateway(t, options{})
+	c, cold := g.newClient(t, "e2e"), g.newClient(t, "e2e")
+	c.get(somewhere).ok(http.StatusOK)
+	guess := func(n int) answer { return c.with(fmt.Sprintf("fg_%043d", n)).get(somewhere) }
+	refusals := 0
+	for n := range 60 {
+		if a := guess(n); a.StatusCode == http.StatusTooManyRequests {
+			refusals++
+			a.refused(http.StatusTooManyRequests, "throttled")
+			require.NotEmpty(t, a.Header.Get("Retry-After"))
+		} else {
+			a.refused(http.StatusUnauthorized, "login")
+		}
+		c.get(somewhere).ok(http.StatusOK)
+	}
+	require.Positive(t, refusals)
+	require.Equal(t, http.StatusTooManyRequests, cold.get(somewhere).StatusCode, "whoever was not known before cannot be told from who guesses")
+	require.Contains(t, g.output(), "credentials are being guessed")
+	require.NotContains(t, g.output(), "fg_000")
+	require.Eventually(t, func() bool { return cold.get(somewhere).StatusCode == http.StatusOK }, 30*time.Second, 200*time.Millisecond,
+		"a moment later it is looked at")
+}
+
 // TestRestart stops a gateway in good order, and kills it the moment that the
 // command line has said that a key is made, or revoked.
 func TestRestart(t *testing.T) {
@@ -116,6 +178,8 @@ func TestRestart(t *testing.T) {
 
 		g2 := again(g)
 		at(g2, kept).get(somewhere).ok(http.StatusOK)
+		used := gjson.Get(g2.mustCLI(t, "keys", "show", kept.keyID, "--json"), "last_used")
+		require.WithinDuration(t, time.Now(), used.Time(), 2*time.Minute, "a gateway that stops writes down when its keys were used")
 		at(g2, revoked).get(somewhere).refused(http.StatusUnauthorized, "login")
 		link := strings.Replace(next(page), g.url, g2.url, 1)
 		at(g2, kept).get(link).ok(http.StatusOK)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/facade"
 )
 
 // Rotations without a grace at the same time leave exactly one secret, and only
@@ -44,6 +46,29 @@ func TestOneRotationWins(t *testing.T) {
 		_, err = NewDirectory(client).Key(ctx, last, netip.Addr{})
 		require.NoError(t, err)
 	})
+}
+
+// Who is overtaken by another rotation without a grace is told so, and not given a
+// secret that is dead already.
+func TestARotationThatIsOvertaken(t *testing.T) {
+	client, _ := redisServer(t)
+	ctx := t.Context()
+	here := &sessions{redis: client}
+	keeper, other := NewKeeper(here, client), NewKeeper(&sessions{redis: client}, client)
+	key, first, err := keeper.Create(ctx, New{Name: "PACS", Plan: "trial", WithSecret: true})
+	require.NoError(t, err)
+	var faster string
+	here.created = func() {
+		_, faster, err = other.Rotate(ctx, key.ID, 0)
+		require.NoError(t, err)
+	}
+	_, secret, err := keeper.Rotate(ctx, key.ID, 0)
+	require.ErrorIs(t, err, ErrContended)
+	require.Empty(t, secret)
+	_, err = NewDirectory(client).Key(ctx, faster, netip.Addr{})
+	require.NoError(t, err)
+	_, err = NewDirectory(client).Key(ctx, first, netip.Addr{})
+	require.ErrorIs(t, err, facade.ErrUnknownKey)
 }
 
 // While a key is rotated twenty times, its consumer, who takes every new secret
