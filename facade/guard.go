@@ -28,8 +28,9 @@ func (c *call) guarded(rules *links.Edit) *links.Edit {
 		*edit = *rules
 	}
 	if looks {
-		edit.DropTotal = true // it would count what is left out
 		edit.Signed = errWithheld()
+		// It would count what is left out. Included resources it does not count.
+		edit.DropTotal = edit.DropTotal || c.req.Type == "" || c.permission.Looks(c.req.Type)
 	}
 	edit.Every = true
 	edit.Holds = func(typ string) bool {

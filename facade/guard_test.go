@@ -70,6 +70,14 @@ func TestASearchIsNarrowedAndItsEntriesAreLookedAt(t *testing.T) {
 	require.Equal(t, []string{"POST /Observation/_search date=2026&category=laboratory"}, h.taken())
 }
 
+func TestATotalOfWhatIsNotLookedAtStays(t *testing.T) {
+	b := newBench(t, nil)
+	b.scoped(&hospitalSays{body: searchset(lab, vital, `{"resourceType":"Patient","id":"1"}`)}, "system/Observation.rs")
+	a := b.narrow("GET", "Observation", "")
+	require.Equal(t, []string{"lab", "vital"}, idsOf(a), "%s", a.body)
+	require.Equal(t, int64(3), gjson.GetBytes(a.body, "total").Int())
+}
+
 func TestAReadIsLookedAtBeforeItsFirstByte(t *testing.T) {
 	b := newBench(t, nil)
 	long := func(resource string, n int) string {
