@@ -78,11 +78,15 @@ func (s *Server) checkAssertion(ctx context.Context, shown credentials) (*Client
 		return nil, err
 	}
 	keys := s.clientKeys(ctx, client, c)
-	if len(keys) == 0 { // takes as long as a signature that is wrong
+	known := len(keys) > 0
+	if !known { // takes as long as a signature that is wrong
 		keys = []jose.JSONWebKey{s.dummies[c.header.Algorithm]}
 	}
 	var claims jwt.Claims
-	if err := c.verify(keys, assertionAlgorithms, &claims); err != nil {
+	if err = c.verify(keys, assertionAlgorithms, &claims); err == nil && !known {
+		err = errors.New("the client has no such key")
+	}
+	if err != nil {
 		return nil, &wrongAssertion{reason: err.Error()}
 	}
 	if err := s.checkClaims(claims); err != nil {

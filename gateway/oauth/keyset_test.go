@@ -26,10 +26,11 @@ func TestCheckJWKS(t *testing.T) {
 	}
 	encryption := publicKey("a", "", ecKey.Public())
 	encryption.Use = "enc"
+	for reason, key := range map[string]any{"it is a private key": ecKey, "key 1 of the set: it is a private key": rsaKey, "symmetric": []byte("0123456789abcdef0123456789abcdef")} {
+		_, err := CheckJWKS(keySet(jose.JSONWebKey{Key: key, KeyID: "a"}))
+		require.ErrorContains(t, err, reason)
+	}
 	for name, data := range map[string][]byte{
-		"a private key":       keySet(jose.JSONWebKey{Key: ecKey, KeyID: "a"}),
-		"a private RSA key":   keySet(jose.JSONWebKey{Key: rsaKey, KeyID: "a"}),
-		"a symmetric key":     keySet(jose.JSONWebKey{Key: []byte("0123456789abcdef0123456789abcdef"), KeyID: "a"}),
 		"a kid twice":         keySet(publicKey("a", "", ecKey.Public()), publicKey("a", "", otherKey.Public())),
 		"no kid":              keySet(publicKey("", "", ecKey.Public())),
 		"P-256":               keySet(publicKey("a", "", p256.Public())),

@@ -326,36 +326,41 @@ func TestWhatProvidersAnswer(t *testing.T) {
 	good := func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(keySet(publicKey("idp-1", "", idpKey.Public())))
 	}
-	fails := map[string]func(*providerLab){
-		"another issuer": func(p *providerLab) {
-			p.showJSON(idpDiscovery, "", must(json.Marshal(map[string]string{"issuer": p.URL + "/", "jwks_uri": p.URL + idpKeys})))
-		},
-		"no jwks_uri": func(p *providerLab) {
-			p.showJSON(idpDiscovery, "", must(json.Marshal(map[string]string{"issuer": p.URL})))
-		},
-		"discovery is no JSON": func(p *providerLab) { p.showJSON(idpDiscovery, "", []byte("<html>")) },
-		"keys are no set":      func(p *providerLab) { p.showJSON(idpKeys, "", []byte(`{"issuer":"x"}`)) },
-		"keys are no JSON":     func(p *providerLab) { p.showJSON(idpKeys, "", []byte("<html>")) },
-		"more than 1 MiB":      func(p *providerLab) { p.showJSON(idpKeys, "", []byte(`{"keys":[`+strings.Repeat(" ", 1<<20)+`]}`)) },
-		"another status": func(p *providerLab) {
-			p.show(idpKeys, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-		},
-		"redirect loop": func(p *providerLab) {
-			p.show(idpKeys, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, idpKeys, http.StatusFound) })
-		},
-		"redirect to http": func(p *providerLab) {
-			p.show(idpKeys, func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, "http://"+r.Host+"/moved", http.StatusFound)
-			})
-		},
+	page := func(path string, data []byte) func(*providerLab) {
+		return func(p *providerLab) { p.showJSON(path, "", data) }
 	}
-	for name, bend := range fails {
-		t.Run(name, func(t *testing.T) {
+	redirect := func(to func(*http.Request) string) func(*providerLab) {
+		return func(p *providerLab) {
+			p.show(idpKeys, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to(r), http.StatusFound) })
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		bend   func(*providerLab)
+		reason string
+	}{
+		{"another issuer", func(p *providerLab) {
+			p.showJSON(idpDiscovery, "", must(json.Marshal(map[string]string{"issuer": p.URL + "/", "jwks_uri": p.URL + idpKeys})))
+		}, "not that of the issuer"},
+		{"no jwks_uri", func(p *providerLab) {
+			p.showJSON(idpDiscovery, "", must(json.Marshal(map[string]string{"issuer": p.URL})))
+		}, "URL cannot be fetched"},
+		{"discovery is no JSON", page(idpDiscovery, []byte("<html>")), "not that of the issuer"},
+		{"keys are no set", page(idpKeys, []byte(`{"issuer":"x"}`)), "keys is missing"},
+		{"keys are no JSON", page(idpKeys, []byte("<html>")), "not a JWK set"},
+		{"more than 1 MiB", page(idpKeys, append(keySet(publicKey("idp-1", "", idpKey.Public())), strings.Repeat(" ", 1<<20)...)), "more than 1 MiB"},
+		{"another status", func(p *providerLab) {
+			p.show(idpKeys, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+		}, "status 204"},
+		{"redirect loop", redirect(func(*http.Request) string { return idpKeys }), "redirects"},
+		{"redirect to http", redirect(func(r *http.Request) string { return "http://" + r.Host + "/moved" }), "redirects"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			p := newProviderLab(t, newLab(t))
 			p.show("/moved", good)
-			bend(p)
+			c.bend(p)
 			_, _, err := p.server(p.configure()).Verify(t.Context(), p.token().sign())
-			require.Error(t, err)
+			require.ErrorContains(t, err, c.reason)
 			require.NotErrorIs(t, err, facade.ErrUnknownKey)
 			require.Zero(t, p.called("/moved"))
 		})

@@ -221,6 +221,12 @@ func TestTheRecordBoundsTheToken(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, client.AllowFrom, consumer.AllowFrom)
 
+	client.Expires = l.clock.Now().Add(time.Minute)
+	consumer, until, err := s.Verify(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, client.Expires, consumer.Expires, "the record's end is the earlier one")
+	require.True(t, until.After(client.Expires), "and the token's own is told besides")
+
 	client.Expires = time.Time{}
 	require.Contains(t, post(s, TokenPath, credentialsForm(), basicAuth("key_a", secret)).Body.String(), `"expires_in":120`)
 
