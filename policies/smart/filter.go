@@ -82,4 +82,4 @@ func (a *Access) matched(resource gjson.Result, typ string) bool {
 	return false
 }
 
-var containedPath = []string{"contained"}
+var containedPath = []string{"contained*"}

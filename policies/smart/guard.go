@@ -29,7 +29,7 @@ func (a *Access) guarded(typ string, actions Actions) guard {
 
 func (e guard) of(tests []test) guard {
 	for _, t := range tests {
-		e = append(e, t.path[0])
+		e = append(e, strings.TrimSuffix(t.path[0], "*"))
 	}
 	return e
 }
@@ -39,7 +39,7 @@ func (e guard) owner(g *grant, typ string) guard {
 		return e
 	}
 	for _, path := range compartment[typ].owner {
-		e = append(e, path[0])
+		e = append(e, strings.TrimSuffix(path[0], "*"))
 	}
 	return e
 }

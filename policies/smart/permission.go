@@ -88,23 +88,20 @@ func (p *Permission) sees(resource gjson.Result, depth int) bool {
 }
 
 var (
-	parametersPath = []string{"parameter"}
-	entryPath      = []string{"entry"}
+	parametersPath = []string{"parameter*"}
+	entryPath      = []string{"entry*"}
 )
 
-// seesBundle looks at the answer to a search, history or batch entry by entry.
-// A Bundle of another type, a document for instance, is a resource as well.
+// seesBundle looks at the answer to a search or history entry by entry. Any
+// other Bundle, a document for instance, is a resource as well.
 func (p *Permission) seesBundle(bundle gjson.Result, depth int) bool {
 	kind, readable := text(bundle, "type")
 	if !readable {
 		return false
 	}
-	switch kind {
-	case "searchset", "history", "batch-response", "transaction-response":
-	default:
-		if !p.access.holds(bundle, "Bundle", p.brings("Bundle"), false) || p.access.deniedBy(bundle, "Bundle") {
-			return false
-		}
+	answer := depth == 0 && p.interaction.AnswersBundle() && (kind == "searchset" || kind == "history")
+	if !answer && (!p.access.holds(bundle, "Bundle", p.brings("Bundle"), false) || p.access.deniedBy(bundle, "Bundle")) {
+		return false
 	}
 	return p.seesAll(bundle, entryPath, depth)
 }
@@ -129,7 +126,7 @@ func (p *Permission) seesAll(resource gjson.Result, path []string, depth int) bo
 	return !hidden && readable
 }
 
-var partPath = []string{"part"}
+var partPath = []string{"part*"}
 
 // holds reports whether every set of scopes permits the actions on this very
 // resource.

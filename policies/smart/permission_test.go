@@ -53,7 +53,7 @@ func TestConstraintsOnResources(t *testing.T) {
 		{"Observation.r?category=s|", coded(`{"system":"s","code":"x"}`), true},
 		{"Observation.r?category=s|", coded(`{"system":"t","code":"x"}`), false},
 		{"Observation.r?status=final", observation + `"status":"final"}`, true},
-		{"Observation.r?status=final", observation + `"status":["final"]}`, true},
+		{"Observation.r?status=final", observation + `"status":["final"]}`, false},
 		{"Observation.r?status=final", observation + `"status":"draft"}`, false},
 		{"Observation.r?status=final", observation + `"status":{"x":"final"}}`, false},
 		{"Observation.r?_tag=s|a", observation + `"meta":{"tag":[{"system":"s","code":"a"}]}}`, true},
@@ -70,6 +70,8 @@ func TestConstraintsOnResources(t *testing.T) {
 		{"Observation.r?subject=Patient/1", observation + `"subject":{"reference":"/Patient/1"}}`, false},
 		{"Observation.r?subject=Patient/1", observation + `"subject":{"identifier":{"value":"1"}}}`, false},
 		{"Encounter.r?class=AMB", `{"resourceType":"Encounter","class":{"system":"s","code":"AMB"}}`, true},
+		{"Encounter.r?class=AMB", `{"resourceType":"Encounter","class":[{"code":"AMB"},{"code":"IMP"}]}`, false},
+		{"Encounter.r?type=x", `{"resourceType":"Encounter","type":{"coding":[{"code":"x"}]}}`, true},
 		{"Encounter.r?class=AMB", `{"resourceType":"Encounter","class":{"coding":[{"code":"AMB"}]}}`, false},
 		{"Task.r?patient=Patient/1", `{"resourceType":"Task","for":{"reference":"Patient/1"}}`, true},
 		{"ImagingStudy.r?modality=CT", `{"resourceType":"ImagingStudy","series":[{"modality":{"code":"MR"}},{"modality":{"code":"CT"}}]}`, true},
@@ -123,6 +125,9 @@ func TestThePatientCompartment(t *testing.T) {
 		{`{"resourceType":"Observation","subject":{"reference":"Patient/1"},"subject":{"reference":"Patient/2"}}`, false, false},
 		{`{"resourceType":"Appointment","participant":[{"actor":{"reference":"Practitioner/1"}},{"actor":{"reference":"Patient/1"}}]}`, true, true},
 		{`{"resourceType":"Appointment","participant":[{"actor":{"reference":"Practitioner/1"}},{"actor":{"display":"x"}}]}`, false, false},
+		{`{"resourceType":"Appointment","participant":[{"actor":{"reference":"Patient/1"}},{"actor":{"reference":"Patient/2"}}]}`, true, false},
+		{`{"resourceType":"Observation","subject":[{"reference":"Patient/1"},{"reference":"Patient/2"}]}`, false, false},
+		{`{"resourceType":"Provenance","target":[{"reference":"Patient/1"},{"reference":"Observation/2"}]}`, true, true},
 		{`{"resourceType":"DocumentReference","subject":{"reference":"Patient/2"},"author":[{"reference":"Patient/1"}]}`, true, false},
 		{`{"resourceType":"Coverage","beneficiary":{"reference":"Patient/2"},"subscriber":{"reference":"Patient/1"}}`, true, false},
 		{`{"resourceType":"Practitioner","id":"1"}`, true, false},
@@ -211,8 +216,10 @@ func TestAnswers(t *testing.T) {
 		{"system/Observation.s", "", `{"resourceType":"Unheard"}`, false},
 		{"system/Observation.s", "", " \n" + lab + "\n", true},
 		{"system/Observation.s", "", "\ufeff" + lab, false},
-		{"system/Observation.s", "", nested(maxBundles, lab), true},
-		{"system/Observation.s", "", nested(maxBundles+1, lab), false},
+		{"system/Observation.s system/Bundle.r", "", nested(maxBundles, lab), true},
+		{"system/Observation.s system/Bundle.r", "", nested(maxBundles+1, lab), false},
+		{"system/Observation.s", "", nested(1, lab), true},
+		{"system/Observation.s", "", nested(2, lab), false},
 	} {
 		t.Run(tc.scopes+" "+tc.resource, func(t *testing.T) {
 			p := caller{scopes: tc.scopes}.search(t, "Observation", tc.query)
@@ -236,6 +243,12 @@ func TestAReferenceBelowNoBase(t *testing.T) {
 	p := caller{scopes: "patient/*.rs", holder: Holder{Patient: "1"}}.read(t, "Observation")
 	require.True(t, p.Sees([]byte(`{"resourceType":"Observation","subject":{"reference":"Patient/1"}}`)))
 	require.False(t, p.Sees([]byte(`{"resourceType":"Observation","subject":{"reference":"/Patient/1"}}`)))
+}
+
+func TestAStoredBundleIsAResourceWhateverItsType(t *testing.T) {
+	p := caller{scopes: "system/Bundle.r?_tag=a system/Patient.r"}.read(t, "Bundle")
+	require.False(t, p.Sees([]byte(`{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Patient"}}]}`)))
+	require.True(t, p.Sees([]byte(`{"resourceType":"Bundle","type":"searchset","meta":{"tag":[{"code":"a"}]},"entry":[{"resource":{"resourceType":"Patient"}}]}`)))
 }
 
 func TestEverySetMustPermit(t *testing.T) {

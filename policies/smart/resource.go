@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -40,33 +41,33 @@ func text(object gjson.Result, name string) (value string, readable bool) {
 	return v.Str, true
 }
 
-// visit calls f with every value at path, until one is wanted: the items of
-// arrays one by one, null among them. It reports whether the way there could
-// be read.
-func visit(value gjson.Result, path []string, f func(gjson.Result) (done, readable bool)) (done, readable bool) {
-	if value.IsArray() {
-		readable = true
-		value.ForEach(func(_, item gjson.Result) bool {
-			if item.IsArray() {
-				readable = false
-				return false
-			}
-			done, readable = visit(item, path, f)
-			return !done && readable
-		})
-		return done, readable
+// visit calls f with every value at path, until one is wanted. A name of the
+// path that ends in "*" is a list in R4; a list elsewhere cannot be read, since
+// a hospital might take any of its items. It reports whether the way could be
+// read.
+func visit(object gjson.Result, path []string, f func(gjson.Result) (done, readable bool)) (done, readable bool) {
+	name, list := strings.CutSuffix(path[0], "*")
+	value, readable := member(object, name)
+	if !readable || !value.Exists() {
+		return false, readable
 	}
-	if len(path) == 0 {
-		return f(value)
+	step := func(item gjson.Result) (bool, bool) {
+		if len(path) == 1 {
+			return f(item)
+		}
+		return visit(item, path[1:], f)
 	}
-	next, readable := member(value, path[0])
-	if !readable {
+	if !value.IsArray() {
+		return step(value)
+	}
+	if !list {
 		return false, false
 	}
-	if !next.Exists() {
-		return false, true
-	}
-	return visit(next, path[1:], f)
+	value.ForEach(func(_, item gjson.Result) bool {
+		done, readable = step(item)
+		return !done && readable
+	})
+	return done, readable
 }
 
 // typeOf returns the type of a resource, "" for what is none.
@@ -115,7 +116,7 @@ func (t test) holds(resource gjson.Result, base string, loose bool) (done, reada
 	})
 }
 
-var codingPath = []string{"coding"}
+var codingPath = []string{"coding*"}
 
 func (t test) fitsCoding(coding gjson.Result, loose bool) (done, readable bool) {
 	system, readableSystem := text(coding, "system")
@@ -135,34 +136,31 @@ func (t test) fitsAny(system, code string, loose bool) bool {
 	return false
 }
 
-// belongs reports whether a resource is in a patient's compartment; for a
-// write, whether it is about the patient.
+// belongs reports whether a resource is in a patient's compartment. For a
+// write it must be about this patient, and no other.
 func belongs(resource gjson.Result, typ, patient, base string, write bool) bool {
 	if typ == "Patient" {
 		id, readable := text(resource, "id")
 		return readable && id == patient
 	}
-	m, ok := compartment[typ]
-	if !ok {
-		return false
-	}
-	mine := func(reference gjson.Result) (bool, bool) {
+	found, stranger := false, false
+	look := func(reference gjson.Result) (bool, bool) {
 		target, readable := refersTo(reference, base)
-		rest, isPatient := strings.CutPrefix(target, "Patient/")
-		return isPatient && rest == patient, readable
+		if id, isPatient := strings.CutPrefix(target, "Patient/"); isPatient {
+			found = found || id == patient
+			stranger = stranger || id != patient
+		}
+		return false, readable
 	}
-	for _, path := range m.owner {
-		if done, readable := visit(resource, path, mine); done || !readable {
-			return done && readable
+	m := compartment[typ]
+	paths := m.owner
+	if !write {
+		paths = slices.Concat(m.owner, m.also)
+	}
+	for _, path := range paths {
+		if _, readable := visit(resource, path, look); !readable {
+			return false
 		}
 	}
-	if write {
-		return false
-	}
-	for _, path := range m.also {
-		if done, readable := visit(resource, path, mine); done || !readable {
-			return done && readable
-		}
-	}
-	return false
+	return found && !(write && stranger)
 }

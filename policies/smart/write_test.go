@@ -124,6 +124,14 @@ func TestPatches(t *testing.T) {
 	}
 }
 
+func TestListsAreGuarded(t *testing.T) {
+	access := caller{scopes: "patient/*.u system/Account.u?_tag=a", holder: Holder{Patient: "1"}}.access(t)
+	elements := access.guarded("Account", Update)
+	require.True(t, elements.touchedBy("/subject/0"))
+	require.True(t, elements.touchedBy("/meta/tag/-"))
+	require.False(t, elements.touchedBy("/name"))
+}
+
 // TestConditionalWrites holds that what a condition finds is never hidden.
 func TestConditionalWrites(t *testing.T) {
 	for _, tc := range []struct {
