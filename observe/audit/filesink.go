@@ -19,7 +19,8 @@ type fileSink struct {
 	durable int64  // bytes of it that are safely stored
 	file    *os.File
 	size    int64
-	items   int // written since the last sync
+	items   int    // written since the last sync
+	batch   []byte // kept from one write to the next
 }
 
 // reopen opens the current file and cuts away what may not have arrived.
@@ -61,11 +62,11 @@ func (s *fileSink) write(items []item) error {
 			return err
 		}
 	}
-	var batch []byte
+	s.batch = s.batch[:0]
 	for _, one := range items {
-		batch = append(batch, one.line...)
+		s.batch = append(s.batch, one.line...)
 	}
-	n, err := s.file.Write(batch)
+	n, err := s.file.Write(s.batch)
 	s.size += int64(n)
 	s.items += len(items)
 	return err

@@ -72,24 +72,24 @@ func TestNodeKeepsItsName(t *testing.T) {
 func TestRotationAndAge(t *testing.T) {
 	now := read("").Time
 	o := Options{
-		Config: completed(t, func(c *Config) { c.RotateMB, c.KeepDays = 1, 10 }), Keys: envelope.NewSet(),
+		Config: completed(t, func(c *Config) { c.RotateMB, c.KeepDays = 1, 5 }), Keys: envelope.NewSet(),
 		Now: func() time.Time { return now },
 	}
-	for day := range 20 {
+	for day := range 12 {
 		now = read("").Time.Add(time.Duration(day) * 24 * time.Hour)
 		trail := opened(t, o)
-		for range 400 {
+		for range 300 {
 			trail.Record(read("1"))
 		}
 		closed(t, trail)
 	}
 	last := intact(t, o.Config.Folder, o.Keys)
-	require.Equal(t, uint64(8000), last.Last)
+	require.Equal(t, uint64(12*300), last.Last)
 	require.Greater(t, last.First, uint64(1), "old files were removed")
 	require.Equal(t, last.First-1, last.Removed)
-	require.Equal(t, uint64(8000)-last.Removed, last.Records)
-	require.GreaterOrEqual(t, last.Records, uint64(10*400), "nothing younger was removed")
-	require.Less(t, last.Records, uint64(14*400))
+	require.Equal(t, uint64(12*300)-last.Removed, last.Records)
+	require.GreaterOrEqual(t, last.Records, uint64(5*300), "nothing younger was removed")
+	require.Less(t, last.Records, uint64(9*300))
 	require.Greater(t, last.Files, 1)
 
 	// Someone removes one file more, and says it was its age.
