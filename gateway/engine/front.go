@@ -21,6 +21,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// upgrade to here.
 	delete(r.Header, "Upgrade")
 	stripIdentity(r.Header)
+	closeBehind(w, r)
 	x := &exchange{answer: answer{ResponseWriter: w}, body: r.Body, length: r.ContentLength, log: f.log}
 	f.tyk.ServeHTTP(x, x.with(r))
 	switch x.state {
@@ -40,7 +41,19 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *front) fail(w http.ResponseWriter, r *http.Request, status int) {
 	clear(w.Header())
+	closeBehind(w, r)
 	f.refuse(w, r, status)
+}
+
+// closeBehind has the connection closed behind a request whose end another
+// server may see elsewhere: net/http takes chunks for the body and forgets a
+// Content-Length beside them, and Transfer-Encoding in HTTP/1.0. What a proxy in
+// front takes for the rest of the body must never be read as a request
+// (RFC 9112 section 6.1).
+func closeBehind(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0) {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // refuse answers with an OperationOutcome that says no more than the status.
