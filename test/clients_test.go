@@ -11,12 +11,13 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 )
 
 // TestRealClients works at a hospital with FHIR clients that others wrote, as
-// they come from npm, with a key and with a token.
+// they come from npm, with a key and with a token that openid-client gets.
 func TestRealClients(t *testing.T) {
 	installClients(t)
 	for _, name := range []string{"fhirclient", "fhir-kit-client"} {
@@ -26,8 +27,10 @@ func TestRealClients(t *testing.T) {
 		})
 		t.Run(name+" with a token", func(t *testing.T) {
 			g := startGateway(t, options{})
-			c := g.newClient(t, "e2e", "--kind", "client")
-			workAsClient(t, g, name, c.token(t))
+			c := g.newSigner(t, jose.ES384, inline(t))
+			given := []scriptClient{{Method: "private_key_jwt", ID: c.keyID, JWK: &c.key}}
+			got := gjson.Parse(node(t, "openid-client.mjs", g.url, g.url+somewhere, "system/*.cruds", encode(t, given)))
+			workAsClient(t, g, name, got.Get("0.token").Str)
 		})
 	}
 }

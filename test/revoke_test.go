@@ -85,7 +85,7 @@ func (h *hammering) sees(t *testing.T, what string, revoke func()) {
 	h.works(t)
 	revoke()
 	at := time.Now()
-	time.Sleep(2500 * time.Millisecond)
+	time.Sleep(2 * soon)
 	for i, late := range h.end(at) {
 		n := h.nodes[i]
 		t.Logf("%s: the revocation held after %d ms on node %d (%d calls passed, %d were refused)", what, late.Milliseconds(), i+1, n.passed.Load(), n.refused.Load())
@@ -133,6 +133,14 @@ func (g *gateway) revoke(t *testing.T, id string) {
 	require.Equal(t, http.StatusOK, a.StatusCode, "%s", a.body)
 }
 
+// giveBack revokes a token of the client's (RFC 7009).
+func (c *client) giveBack(t *testing.T, token string) {
+	t.Helper()
+	form := url.Values{"client_id": {c.keyID}, "client_secret": {c.key}, "token": {token}}
+	a := c.call(http.MethodPost, "/oauth/revoke", form.Encode(), "Authorization", "", "Content-Type", formType)
+	require.Equal(t, http.StatusOK, a.StatusCode, "%s", a.body)
+}
+
 // TestRevocationOfOthers revokes what is no key while two nodes are hammered with
 // it: a client, of which the tokens end too, one token, and a consumer that an
 // outside identity provider vouches for.
@@ -141,28 +149,26 @@ func TestRevocationOfOthers(t *testing.T) {
 	nodes := startNodes(t, startRedis(t), options{settings: p.settings()})
 	g := nodes[0]
 
-	t.Run("client", func(t *testing.T) {
-		c := g.newClient(t, "e2e", "--kind", "client")
-		hammer(t, nodes, c.token(t)).sees(t, "client", func() { nodes[1].revoke(t, c.keyID) })
-		for _, node := range nodes {
-			a := c.at(node).askToken(t, url.Values{"client_id": {c.keyID}, "client_secret": {c.key}})
-			require.Equal(t, "invalid_client", a.ok(http.StatusUnauthorized).Get("error").Str)
-		}
-	})
-	t.Run("token", func(t *testing.T) {
-		c := g.newClient(t, "e2e", "--kind", "client")
-		token, other := c.token(t), c.token(t)
-		hammer(t, nodes, token).sees(t, "token", func() {
-			form := url.Values{"client_id": {c.keyID}, "client_secret": {c.key}, "token": {token}}
-			a := c.call(http.MethodPost, "/oauth/revoke", form.Encode(), "Authorization", "", "Content-Type", formType)
-			require.Equal(t, http.StatusOK, a.StatusCode, "%s", a.body)
+	for range 3 { // a node looks twice a second: when that is differs each time
+		t.Run("client", func(t *testing.T) {
+			c := g.newClient(t, "e2e", "--kind", "client")
+			hammer(t, nodes, c.token(t)).sees(t, "client", func() { nodes[1].revoke(t, c.keyID) })
+			for _, node := range nodes {
+				a := c.at(node).askToken(t, url.Values{"client_id": {c.keyID}, "client_secret": {c.key}})
+				require.Equal(t, "invalid_client", a.ok(http.StatusUnauthorized).Get("error").Str)
+			}
 		})
-		for _, node := range nodes {
-			c.with(other).at(node).get(somewhere).ok(http.StatusOK)
-		}
-	})
-	t.Run("external", func(t *testing.T) {
-		c := p.register(t, g)
-		hammer(t, nodes, p.token(t, g.url+"/fhir")).sees(t, "external", func() { g.revoke(t, c.keyID) })
-	})
+		t.Run("token", func(t *testing.T) {
+			c := g.newClient(t, "e2e", "--kind", "client")
+			token, other := c.token(t), c.token(t)
+			hammer(t, nodes, token).sees(t, "token", func() { c.giveBack(t, token) })
+			for _, node := range nodes {
+				c.with(other).at(node).get(somewhere).ok(http.StatusOK)
+			}
+		})
+		t.Run("external", func(t *testing.T) {
+			c := p.register(t, g)
+			hammer(t, nodes, p.token(t, g.url+"/fhir")).sees(t, "external", func() { g.revoke(t, c.keyID) })
+		})
+	}
 }

@@ -122,7 +122,7 @@ func TestTokensByOpenIDClient(t *testing.T) {
 		{Method: "private_key_jwt", ID: rsaClient.keyID, JWK: &rsaClient.key},
 		{Method: "private_key_jwt", ID: ecClient.keyID, JWK: &ecClient.key},
 	}
-	results := gjson.Parse(node(t, "openid-client.mjs", g.url, g.url+somewhere, encode(t, given))).Array()
+	results := gjson.Parse(node(t, "openid-client.mjs", g.url, g.url+somewhere, "system/Patient.rs openid", encode(t, given))).Array()
 	require.Len(t, results, len(given))
 	for _, result := range results {
 		t.Logf("%s %s: scope %q for %d s", result.Get("method").Str, result.Get("alg").Str, result.Get("scope").Str, result.Get("expires").Int())

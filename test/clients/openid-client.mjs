@@ -1,5 +1,5 @@
 // Gets tokens with "openid-client":
-//   node openid-client.mjs {issuer} {resource URL} {clients}
+//   node openid-client.mjs {issuer} {resource URL} {scope} {clients}
 // clients is an array of {method, id, secret} or {method, id, jwk}; method is one
 // of client_secret_basic, client_secret_post and private_key_jwt. Each gets a
 // token, reads the resource with it, gets another one and revokes that. What
@@ -7,7 +7,7 @@
 import * as oauth from 'openid-client';
 import { importJWK } from 'jose';
 
-const [issuer, resource, clients] = process.argv.slice(2);
+const [issuer, resource, scope, clients] = process.argv.slice(2);
 
 const authentication = async ({ method, secret, jwk }) => {
   switch (method) {
@@ -23,7 +23,7 @@ for (const client of JSON.parse(clients)) {
     algorithm: 'oauth2', // RFC 8414
     execute: [oauth.allowInsecureRequests],
   });
-  const grant = () => oauth.clientCredentialsGrant(config, { scope: 'system/Patient.rs openid' });
+  const grant = () => oauth.clientCredentialsGrant(config, { scope });
   const token = await grant();
   const answer = await oauth.fetchProtectedResource(config, token.access_token, new URL(resource), 'GET');
   const revoked = (await grant()).access_token;
