@@ -60,7 +60,7 @@ func (c *call) mayCall() error {
 // about. Those of a POST _search are not read yet: adaptForm permits them.
 func conditionOf(c *call) string {
 	if c.req.Conditional && c.req.Interaction == fhir.Create {
-		return strings.TrimPrefix(c.r.Header.Get("If-None-Exist"), "?")
+		return strings.Trim(c.r.URL.RawQuery+"&"+strings.TrimPrefix(c.r.Header.Get("If-None-Exist"), "?"), "&")
 	}
 	return c.r.URL.RawQuery
 }
@@ -89,7 +89,10 @@ func (c *call) permitReference(locator []byte) error {
 	if typ == "" {
 		return nil // no search
 	}
-	_, err := c.access.Check(fhir.Request{Interaction: fhir.SearchType, Type: typ}, query)
+	permission, err := c.access.Check(fhir.Request{Interaction: fhir.SearchType, Type: typ}, query)
+	if err == nil && permission.Looks(typ) {
+		err = fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "a conditional reference would search "+typ+" beyond the caller's scopes, or past a deny rule of the hospital")
+	}
 	return err
 }
 

@@ -30,7 +30,7 @@ func (c *call) guarded(rules *links.Edit) *links.Edit {
 	if looks {
 		edit.Signed = errWithheld()
 		// It would count what is left out. Included resources it does not count.
-		edit.DropTotal = edit.DropTotal || c.req.Type == "" || c.permission.Looks(c.req.Type)
+		edit.DropTotal = edit.DropTotal || !c.counts()
 	}
 	edit.Every = true
 	edit.Holds = func(typ string) bool {
@@ -72,6 +72,12 @@ func (e *batchEntry) hides() bool {
 	return e.req.Interaction.Writes() && e.req.Type != "" && !e.permission.MayReturn(e.req.Type)
 }
 
+// counts reports whether the caller may know of every resource that the answer is
+// about.
+func (c *call) counts() bool {
+	return c.permission.Free() || c.req.Type != "" && !c.permission.Looks(c.req.Type)
+}
+
 func (c *call) looksAt(typ string) bool { return c.batch != nil || c.permission.Looks(typ) }
 
 // withhold returns text if the caller may see the resource in it, and else nil
@@ -89,6 +95,8 @@ func (c *call) withhold(text []byte, entry int) ([]byte, error) {
 		resource = []byte(gjson.GetBytes(text, "resource").Raw)
 	}
 	switch {
+	case len(resource) == 0 && !c.counts(): // of a history: that there was one is hidden with it
+		return nil, nil
 	case len(resource) == 0, c.permission.Free(), c.permission.Sees(resource):
 		return text, nil
 	case entry < 0 && !c.lines:

@@ -109,6 +109,15 @@ func TestAReadIsLookedAtBeforeItsFirstByte(t *testing.T) {
 	}
 }
 
+func TestADeletedResourceIsHiddenAsItWas(t *testing.T) {
+	b := newBench(t, nil)
+	history := `{"resourceType":"Bundle","type":"history","total":2,"entry":[{"resource":` + lab + `},{"fullUrl":"x/Observation/gone","request":{"method":"DELETE","url":"Observation/gone"}}]}`
+	b.scoped(&hospitalSays{body: history}, onlyLab)
+	require.Len(t, gjson.GetBytes(b.narrow("GET", "Observation/1/_history", "").body, "entry").Array(), 1)
+	b.scoped(&hospitalSays{body: history}, "system/Observation.rs")
+	require.Len(t, gjson.GetBytes(b.narrow("GET", "Observation/1/_history", "").body, "entry").Array(), 2)
+}
+
 func TestASignedSearchsetIsNotPassedUnseen(t *testing.T) {
 	b := newBench(t, nil)
 	b.scoped(&hospitalSays{body: strings.TrimSuffix(searchset(vital), "}") + `,"signature":{"data":"eA=="}}`}, onlyLab)
@@ -252,6 +261,9 @@ func TestDenyRulesBindEveryone(t *testing.T) {
 func TestAConditionalReferenceIsASearch(t *testing.T) {
 	b := newBench(t, nil)
 	h := &hospitalSays{body: lab, status: 201}
+	b.scoped(h, "system/Observation.cruds")
+	b.scoped(h, "system/Observation.cruds", "system/Patient.s?_tag=a")
+	require.Equal(t, 403, b.narrow("POST", "Observation", strings.Replace(lab, "Patient/1", "Patient?identifier=1", 1)).StatusCode, "an oracle for what lies beyond")
 	b.scoped(h, "system/Observation.cruds")
 	for _, reference := range []string{"Patient?identifier=1", "/Patient?identifier=1", b.server.URL + "/fhir/harbor/Patient?identifier=1", b.hospitals.Harbor.BaseURL() + "/Patient?identifier=1"} {
 		a := b.narrow("POST", "Observation", strings.Replace(lab, "Patient/1", reference, 1))
