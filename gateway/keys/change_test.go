@@ -210,6 +210,29 @@ func TestACertificateOfAnother(t *testing.T) {
 	require.Equal(t, other.ID, found.KeyID)
 }
 
+// A certificate that was taken from one key is free for another.
+func TestACertificateChangesHands(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	text, sum := certificate(t, time.Hour)
+	first, _, err := w.keeper.Create(ctx, New{Name: "x", Plan: "plan", WithSecret: true, Certificates: []string{text}})
+	require.NoError(t, err)
+	second, _ := w.create(t)
+	for range 2 { // there and back
+		_, err = w.keeper.Update(ctx, first.ID, Changes{RemoveCertificate: sum})
+		require.NoError(t, err)
+		w.now = w.now.Add(freshness)
+		_, err = w.node.Certificate(ctx, sum, netip.Addr{})
+		require.ErrorIs(t, err, facade.ErrUnknownKey)
+		_, err = w.keeper.Update(ctx, second.ID, Changes{AddCertificate: sum})
+		require.NoError(t, err)
+		found, err := w.node.Certificate(ctx, sum, netip.Addr{})
+		require.NoError(t, err)
+		require.Equal(t, second.ID, found.KeyID)
+		first, second = second, first
+	}
+}
+
 // Of several that register one certificate at the same time one gets it.
 func TestOneGetsACertificate(t *testing.T) {
 	stores(t, func(t *testing.T, client *redis.Client) {

@@ -66,13 +66,15 @@ func TestGuessingIsSlowed(t *testing.T) {
 
 	_, err = g.node.Key(t.Context(), known, attacker)
 	require.NoError(t, err, "who was known goes on")
-	g.now = g.now.Add(memory)
+	require.NoError(t, announce(t.Context(), g.keeper.redis))
+	g.now = g.now.Add(freshness)
 	_, err = g.node.Key(t.Context(), known, attacker)
 	require.NoError(t, err, "also when it must be read again")
+	require.Greater(t, g.reads.Load(), before+1)
 	require.ErrorIs(t, g.guess(t, neighbour), facade.ErrUnknownKey)
 
-	g.now = g.now.Add(guessEvery)
-	for range 4 { // memory and guessEvery have passed: 13 s
+	g.now = g.now.Add(4*guessEvery - freshness)
+	for range 4 {
 		require.ErrorIs(t, g.guess(t, attacker), facade.ErrUnknownKey)
 	}
 	require.ErrorAs(t, g.guess(t, attacker), &slowed)
@@ -165,6 +167,7 @@ func TestManyGuessesAtOnce(t *testing.T) {
 
 func TestManyAddresses(t *testing.T) {
 	g := newGuessing(t)
+	g.guesses.counted = nil
 	var group sync.WaitGroup
 	for first := range 4 {
 		group.Go(func() {
@@ -175,7 +178,6 @@ func TestManyAddresses(t *testing.T) {
 			}
 		})
 	}
-	g.guesses.counted = nil
 	group.Wait()
 	require.Equal(t, maxAddresses, g.guesses.wrong.Len())
 }

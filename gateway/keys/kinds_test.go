@@ -99,6 +99,32 @@ func TestARevocationEndsEveryWay(t *testing.T) {
 	}
 }
 
+// What writes an old record back brings nothing back, in the directory or in what
+// administrators see.
+func TestARevokedRecordStaysDead(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	text, sum := certificate(t, time.Hour)
+	client, secret, err := w.keeper.Create(ctx, New{Name: "x", Plan: "plan", Kind: KindClient, WithSecret: true, Certificates: []string{text}})
+	require.NoError(t, err)
+	record, err := w.store.Get(recordPrefix + client.ID)
+	require.NoError(t, err)
+	_, err = w.keeper.Revoke(ctx, client.ID)
+	require.NoError(t, err)
+	require.NoError(t, w.store.Set(recordPrefix+client.ID, record))
+	_, err = w.node.Client(ctx, client.ID)
+	require.ErrorIs(t, err, facade.ErrUnknownKey)
+	_, err = w.node.Certificate(ctx, sum, netip.Addr{})
+	require.ErrorIs(t, err, facade.ErrUnknownKey)
+	_, err = w.node.ClientSecret(ctx, client.ID, secret, netip.Addr{})
+	require.ErrorIs(t, err, facade.ErrUnknownKey)
+	stored, err := w.keeper.Get(ctx, client.ID)
+	require.NoError(t, err)
+	require.Equal(t, "revoked", stored.Status(w.now))
+	_, err = w.keeper.Update(ctx, client.ID, Changes{Name: ptr("y")})
+	require.ErrorIs(t, err, ErrRevoked)
+}
+
 // An expired client is unknown at the moment that it expires, though remembered.
 func TestAClientExpires(t *testing.T) {
 	w := newWorld(t)

@@ -48,6 +48,21 @@ func TestOneRotationWins(t *testing.T) {
 	})
 }
 
+// A secret that was ended before its time stays dead, also when an old record and
+// its session are written back.
+func TestAnEndedSecretStaysDead(t *testing.T) {
+	w := newWorld(t)
+	key, secret := w.create(t)
+	record, err := w.store.Get(recordPrefix + key.ID)
+	require.NoError(t, err)
+	_, _, err = w.keeper.Rotate(t.Context(), key.ID, 0)
+	require.NoError(t, err)
+	require.NoError(t, w.store.Set(recordPrefix+key.ID, record))
+	require.NoError(t, tyk{w.store}.CreateKey(t.Context(), secret, session(key, key.Secrets[0])))
+	_, err = w.lookup(secret)
+	require.ErrorIs(t, err, facade.ErrUnknownKey)
+}
+
 // Who is overtaken by another rotation without a grace is told so, and not given a
 // secret that is dead already.
 func TestARotationThatIsOvertaken(t *testing.T) {
