@@ -81,6 +81,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			c := nodes[0].newClient(t, "e2e", "--kind", kind)
 			var (
 				newest  atomic.Pointer[client]
