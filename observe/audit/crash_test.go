@@ -48,7 +48,7 @@ func writeUntilKilled(folder string) error {
 		return err
 	}
 	for {
-		for range 5 {
+		for range 2 {
 			trail.Record(read("1"))
 		}
 		fmt.Println(trail.Stats().Written)

@@ -79,16 +79,15 @@ func TestVerifyWhileWriting(t *testing.T) {
 					return
 				default:
 					trail.Record(read("1"))
-					time.Sleep(200 * time.Microsecond)
+					time.Sleep(2 * time.Millisecond)
 				}
 			}
 		})
 	}
-	eventually(t, "files are begun", func() bool {
-		chain := intact(t, o.Config.Folder, o.Keys)
+	for files := 0; files < 2; {
+		files = intact(t, o.Config.Folder, o.Keys).Files
 		found(t, FindOptions{Folder: o.Config.Folder, Keys: o.Keys})
-		return chain.Files > 1
-	})
+	}
 	close(ended)
 	writing.Wait()
 	closed(t, trail)
