@@ -113,6 +113,12 @@ func requestHeader(c *call) http.Header {
 			out[name] = values
 		}
 	}
+	if !c.req.Interaction.Writes() && c.looksAtAnswer() {
+		// A 304 would tell that there is the resource, and which version of it,
+		// without one to look at.
+		delete(out, "If-None-Match")
+		delete(out, "If-Modified-Since")
+	}
 	out["Accept"] = jsonAccept
 	if c.req.Type == "Binary" && (c.req.Interaction == fhir.Read || c.req.Interaction == fhir.VRead) {
 		if accept := c.r.Header["Accept"]; len(accept) > 0 {

@@ -64,7 +64,9 @@ func TestWhoTouchedWhomIsKept(t *testing.T) {
 		"search by day":        {"GET", "Observation?date=2026", "", searchset(lab, lab, vital), 200, "", "search-type", []string{"Patient/1", "Patient/2"}, nil},
 		"search of patients": {
 			"GET", "Patient?birthdate=1980", "", `{"resourceType":"Bundle","type":"searchset","entry":[{"fullUrl":"https://x.example/Patient/9","resource":{"resourceType":"Patient","id":"9"}}]}`,
-			200, "", "search-type", []string{"Patient/9"}, nil,
+			200, "", "search-type",
+			[]string{"Patient/9"},
+			nil,
 		},
 		"create":      {"POST", "Observation", lab, lab, 201, "Observation/55/_history/1", "create", []string{"Patient/1"}, []string{"Observation/55"}},
 		"refused":     {"GET", "Claim/1", "", "", 403, "", "read", nil, []string{"Claim/1"}},

@@ -177,6 +177,13 @@ func (f *Facade) adaptEntry(c *call, of *batchEntry, entry gjson.Result, adapted
 	if adapted, err = f.adaptEntryBody(c, asked, adapted); err != nil {
 		return "", err
 	}
+	if !req.Interaction.Writes() && !of.permission.Free() { // as requestHeader
+		for _, condition := range []string{"request.ifNoneMatch", "request.ifModifiedSince"} {
+			if adapted, err = sjson.Delete(adapted, condition); err != nil {
+				return "", err
+			}
+		}
+	}
 	c.batch.sent = append(c.batch.sent, asked)
 	if target == gjson.Get(adapted, "request.url").Str {
 		return adapted, nil

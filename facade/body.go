@@ -221,6 +221,9 @@ func resourceType(body []byte) (typ string, once bool) {
 // (https://hl7.org/fhir/R4/http.html#search); they go into the body as well.
 func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
 	form := string(body)
+	if credentialInQuery(form) {
+		return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueSecurity, "the form carries a credential, which would go to the hospital: have it revoked, and send the next one in a header")
+	}
 	if format, ok := queryValue(form, "_format"); ok && !jsonFormats[strings.ToLower(strings.ReplaceAll(format, " ", "+"))] {
 		return nil, notAcceptable("_format")
 	}

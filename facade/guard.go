@@ -120,6 +120,8 @@ func (c *call) withholdAnswer(text []byte, at int) ([]byte, error) {
 	}
 	resource := gjson.GetBytes(text, "resource")
 	switch {
+	case entry.status == http.StatusNotModified && !entry.permission.Free(): // there is none to look at
+		return []byte(entryOutcome(errWithheld(), c.id)), nil
 	case !resource.Exists():
 		return text, nil
 	case entry.hides():
