@@ -328,7 +328,7 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	_ = w.deadline(time.Now().Add(clientPause)) // a server without deadlines has none to keep
-	n, err := w.ResponseWriter.Write(p) //nolint:gosec // JSON, or a Binary that browsers are told not to sniff
+	n, err := w.ResponseWriter.Write(p)         //nolint:gosec // JSON, or a Binary that browsers are told not to sniff
 	w.written += int64(n)
 	return n, err
 }
