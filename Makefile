@@ -70,9 +70,13 @@ test/clients/node_modules: test/clients/package-lock.json
 FUZZ ?= 10m
 
 .PHONY: fuzz
-fuzz: ## fuzz the vendor packs and the pass over answers, each for FUZZ (a time, or 20000x)
+fuzz: ## fuzz packs, the pass over answers, scopes, tokens and the audit trail, each for FUZZ (a time, or 20000x)
 	go test -run '^$$' -fuzz '^FuzzPacks$$' -fuzztime $(FUZZ) -fuzzminimizetime 1s ./transforms
 	go test -run '^$$' -fuzz '^FuzzEdit$$' -fuzztime $(FUZZ) ./transforms/links
+	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZ) ./policies/smart
+	go test -run '^$$' -fuzz '^FuzzParseScope$$' -fuzztime $(FUZZ) ./policies/smart
+	go test -run '^$$' -fuzz '^FuzzVerify$$' -fuzztime $(FUZZ) ./gateway/oauth
+	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZ) -fuzzminimizetime 1s ./observe/audit
 
 $(TOOLS)/gofumpt:
 	GOBIN=$(TOOLS) go install mvdan.cc/gofumpt@v0.12.0

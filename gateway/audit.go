@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"fhirgate/observe"
 	"fhirgate/observe/audit"
 )
 
@@ -27,6 +28,7 @@ func (s *server) openAudit() (*audit.Trail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the audit trail: %w", err)
 	}
+	s.metrics.WatchTrail(func() observe.TrailState { return observe.TrailState(trail.Stats()) })
 	s.closes(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), auditDrain)
 		defer cancel()

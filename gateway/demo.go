@@ -92,6 +92,8 @@ func useDemoFolders(settings *engine.Settings) {
 	settings.Policies = filepath.Join(dir, "policies")
 	settings.LinkKeysFile = filepath.Join(dir, "link-keys")
 	settings.KeyEncryptionKeysFile = filepath.Join(dir, "key-encryption-keys")
+	settings.Audit.Folder = filepath.Join(dir, "audit")
+	settings.Audit.KeysFile = filepath.Join(dir, "audit-keys")
 }
 
 // unpack writes the files of the binary that match pattern below dir.

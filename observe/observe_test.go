@@ -90,3 +90,17 @@ func TestACallHasNoPlaceForAPath(t *testing.T) {
 	}
 	require.Equal(t, []string{"RequestID", "Hospital", "Interaction", "Type", "Consumer", "Status", "Issue", "Cause", "Bytes", "Aborted", "Total", "Upstream", "UpstreamID"}, names)
 }
+
+func TestTheAuditTrailIsWatched(t *testing.T) {
+	m := NewMetrics("test")
+	m.WatchTrail(func() TrailState { return TrailState{Written: 7, Lost: 2, Queued: 3, Down: true} })
+	m.Guessed("token")
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{
+		"fhirgate_audit_records_total 7", "fhirgate_audit_lost_total 2", "fhirgate_audit_queued 3", "fhirgate_audit_down 1",
+		`fhirgate_unknown_credentials_total{way="token"} 1`,
+	} {
+		require.Contains(t, answer.Body.String(), line)
+	}
+}
