@@ -28,6 +28,8 @@ func (f *Facade) present(c *call) error {
 	presentHeader(c)
 	c.startRules()
 	switch status := c.answer.StatusCode; {
+	case status == http.StatusNotModified && c.looksAtAnswer():
+		return errWithheld() // there is none to look at
 	case status == http.StatusNoContent, status == http.StatusNotModified:
 		c.w.WriteHeader(status)
 		return nil
