@@ -3,6 +3,7 @@ package test
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
@@ -55,6 +56,32 @@ func constraintAttacks() []attack {
 				f.forget()
 				a := c.post("/fhir/harbor/Observation/_search", "_id="+id, "Content-Type", formMedia)
 				require.Empty(f.t, a.ok(200).Get("entry").Array())
+			},
+		},
+		{
+			name: "A version outside the constraint", sends: "A read of a vital sign with `If-None-Match` and `If-Modified-Since` that fit: by itself, by HEAD, and as an entry of a batch.",
+			hides: "There is no 304, no `ETag` and no `Last-Modified`, which would tell the version and when it was made.", status: 403, code: "forbidden", reaches: true,
+			try: func(f *fight) {
+				c, fits := f.plan("lab"), []string{"If-None-Match", `W/"1"`, "If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}
+				f.works(c.get("/fhir/harbor/"+f.secret.lab, fits...))
+				require.Equal(f.t, http.StatusNotModified, f.plan("e2e").get(somewhere, fits[2:]...).StatusCode, "who may see all gets it")
+				f.forget()
+				plain := c.get("/fhir/harbor/" + f.secret.vital)
+				for _, header := range [][]string{fits, fits[:2], fits[2:]} {
+					a := c.get("/fhir/harbor/"+f.secret.vital, header...)
+					f.strikes(a)
+					f.same(plain, a)
+					require.Empty(f.t, a.Header.Get("ETag")+a.Header.Get("Last-Modified"))
+				}
+				require.Equal(f.t, http.StatusForbidden, c.call(http.MethodHead, "/fhir/harbor/"+f.secret.vital, "", fits...).StatusCode)
+				f.forget()
+				entry := func(reference string) string {
+					return `{"request":{"method":"GET","url":"` + reference + `","ifNoneMatch":"W/\"1\"","ifModifiedSince":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}}`
+				}
+				batch := c.post("/fhir/harbor", bundle("batch", entry(f.secret.vital), entry(f.secret.lab))).ok(200)
+				require.Contains(f.t, batch.Get("entry.0.response.status").Str, "403")
+				require.False(f.t, batch.Get("entry.0.response.etag").Exists())
+				require.Contains(f.t, batch.Get("entry.1.response.status").Str, "200", "what may be seen is")
 			},
 		},
 		{

@@ -43,6 +43,20 @@ func keyAttacks() []attack {
 			},
 		},
 		{
+			name: "A key in a form", sends: "A good key as `access_token` or `client_secret` in the body of a search by POST, beside one in a header and alone.",
+			hides: "It would have gone to the hospital: nothing is sent.", status: 400, code: "security",
+			try: func(f *fight) {
+				search := func(c caller, form string) answer {
+					return c.post("/fhir/harbor/Patient/_search", form, "Content-Type", formMedia)
+				}
+				f.works(search(f.plan("e2e"), "name=a&_count=1"))
+				for _, name := range []string{"access_token", "client_secret", "ACCESS%5fTOKEN"} {
+					f.strikes(search(f.plan("e2e"), "name=a&"+name+"="+f.keys["e2e"].key))
+					require.Equal(f.t, http.StatusUnauthorized, search(f.anyone(), "name=a&"+name+"="+f.keys["e2e"].key).StatusCode)
+				}
+			},
+		},
+		{
 			name: "Two credentials", sends: "Two `Authorization`, a key and a token, `Bearer` and `X-Api-Key`, the same key twice, a good one and an empty one.",
 			hides: "Neither is looked up: it cannot be told which of them is good.", status: 401, code: "login",
 			try: func(f *fight) {
