@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fhirgate"
+	"fhirgate/internal/freeport"
 )
 
 // fhirgate returns what starts the fhirgate of a folder with a chain of the
@@ -49,8 +50,8 @@ func (b *bench) install(ctx context.Context, hospitals []string, realRedis bool)
 	if realRedis {
 		i.redis, redisAddress, errs[0] = b.startRedis(ctx)
 	}
-	i.address, errs[1] = freeAddress()
-	i.admin, errs[2] = freeAddress()
+	i.address, errs[1] = freeport.Address()
+	i.admin, errs[2] = freeport.Address()
 	i.dir, errs[3] = os.MkdirTemp(b.dir, "fhirgate-")
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fhirgate/internal/freeport"
 )
 
 // Paths of the hospital. A base path is anything that ends before /Patient.
@@ -31,7 +33,7 @@ const hospitalToken = "hospital-token-0123456789abcdef"
 // startHospital starts the static hospital in a process of its own.
 func (b *bench) startHospital(ctx context.Context) error {
 	var err error
-	if b.hospital, err = freeAddress(); err != nil {
+	if b.hospital, err = freeport.Address(); err != nil {
 		return err
 	}
 	self, err := os.Executable()

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"fhirgate/internal/freeport"
 )
 
 //go:embed nginx.conf
@@ -24,7 +26,7 @@ func (b *bench) nginxLua(ctx context.Context, name string) (*row, error) {
 	if _, err := os.Stat(nginxModules + "/ngx_http_lua_module.so"); err != nil {
 		return nil, &missingError{"nginx's Lua module is not installed (libnginx-mod-http-lua)"}
 	}
-	address, err := freeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"fhirgate/internal/freeport"
 )
 
 // profiles writes a CPU and an allocation profile of fhirgate for each
@@ -18,7 +20,7 @@ func (b *bench) profiles(ctx context.Context) error {
 	}
 	pprof := ""
 	start := func(i *installation) (err error) {
-		if pprof, err = freeAddress(); err != nil {
+		if pprof, err = freeport.Address(); err != nil {
 			return err
 		}
 		return i.startBinary(ctx, filepath.Join(b.bin, "bench-profile"), "-c", i.dir+"/tyk.conf", "-pprof", pprof)

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"fhirgate/internal/freeport"
 )
 
 // row is one way from wrk to the hospital.
@@ -114,7 +116,7 @@ func (b *bench) direct(context.Context, string) (*row, error) {
 }
 
 func (b *bench) plainProxy(ctx context.Context, name string) (*row, error) {
-	address, err := freeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +137,7 @@ func (b *bench) startRedis(ctx context.Context) (*process, string, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, "", &missingError{"redis-server is not installed"}
 	}
-	address, err := freeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		return nil, "", err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"fhirgate"
+	"fhirgate/internal/freeport"
 )
 
 const tykSecret = "benchmark-secret"
@@ -42,7 +43,7 @@ func (b *bench) tyk(ctx context.Context, extra map[string]any) (*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		return nil, err
 	}

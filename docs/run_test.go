@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/internal/freeport"
 )
 
 // patience is how long a block may take, and one of the kind retry until it
@@ -93,7 +95,7 @@ func binary(t *testing.T) string {
 	path, err := filepath.Abs(path)
 	require.NoError(t, err)
 	require.FileExists(t, path, "run make build, or set FHIRGATE_BIN")
-	for _, tool := range []string{"bash", "curl", "jq"} {
+	for _, tool := range []string{"bash", "curl", "jq", "openssl"} {
 		_, err := exec.LookPath(tool)
 		require.NoError(t, err, "the pages use %s", tool)
 	}
@@ -147,10 +149,10 @@ func startDemo(t *testing.T, binary string) *demo {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	require.NoError(t, err)
-	defer listener.Close()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	_, port, _ := strings.Cut(address, ":")
+	return port
 }
 
 // shell is the bash of a page.

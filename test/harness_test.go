@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"fhirgate/internal/freeport"
 	"fhirgate/sandbox"
 	"fhirgate/sandbox/demo"
 )
@@ -217,10 +218,9 @@ func copyFiles(t *testing.T, from, to, suffix string) {
 // freeAddress returns a loopback address that nobody listens at.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // process is a running fhirgate.

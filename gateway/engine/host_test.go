@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/internal/freeport"
 )
 
 // hostSetup is how a test wants the real engine to run. Tyk can only be started
@@ -319,10 +321,12 @@ func startRedis(t *testing.T) string {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	_, text, _ := strings.Cut(address, ":")
+	port, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return port
 }
 
 // get returns the status and body of a request by the default client.

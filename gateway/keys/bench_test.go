@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
@@ -21,7 +22,7 @@ func BenchmarkKeyInUse(b *testing.B) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := node.Lookup(ctx, secret); err != nil {
+		if _, err := node.Key(ctx, secret, netip.Addr{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/netip"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -82,7 +83,9 @@ func TestALifeOfAKey(t *testing.T) {
 	client, stop := redisServer(t)
 	ctx := t.Context()
 	keeper := NewKeeper(&sessions{redis: client}, client)
-	lookup := func(secret string) (*facade.Consumer, error) { return NewDirectory(client).Lookup(ctx, secret) }
+	lookup := func(secret string) (*facade.Consumer, error) {
+		return NewDirectory(client).Key(ctx, secret, netip.Addr{})
+	}
 
 	none, err := keeper.List(ctx)
 	require.NoError(t, err)
@@ -174,7 +177,7 @@ func TestASessionThatIsWrittenBackStaysDead(t *testing.T) {
 	_, err = keeper.Revoke(ctx, key.ID)
 	require.NoError(t, err)
 	require.NoError(t, client.Set(ctx, name, session, 0).Err())
-	_, err = NewDirectory(client).Lookup(ctx, secret)
+	_, err = NewDirectory(client).Key(ctx, secret, netip.Addr{})
 	require.ErrorIs(t, err, facade.ErrUnknownKey)
 }
 
@@ -195,7 +198,7 @@ func TestARotationDuringARevocationIsDead(t *testing.T) {
 		}
 		_, second, err := keeper.Rotate(ctx, key.ID, grace)
 		for _, secret := range []string{first, second} {
-			_, lookupErr := NewDirectory(client).Lookup(ctx, secret)
+			_, lookupErr := NewDirectory(client).Key(ctx, secret, netip.Addr{})
 			require.ErrorIs(t, lookupErr, facade.ErrUnknownKey)
 		}
 		stored, getErr := keeper.Get(ctx, key.ID)
@@ -233,7 +236,7 @@ func TestRotationsAtTheSameTime(t *testing.T) {
 	_, err = keeper.Revoke(ctx, key.ID)
 	require.NoError(t, err)
 	for secret := range secrets {
-		_, err := NewDirectory(client).Lookup(ctx, secret)
+		_, err := NewDirectory(client).Key(ctx, secret, netip.Addr{})
 		require.ErrorIs(t, err, facade.ErrUnknownKey)
 	}
 }
@@ -278,14 +281,14 @@ func TestSessionsThatAreNotOurs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			secret := engine.NewToken()
 			require.NoError(t, client.Set(ctx, engine.KeyName(secret), session, 0).Err())
-			consumer, err := NewDirectory(client).Lookup(ctx, secret)
+			consumer, err := NewDirectory(client).Key(ctx, secret, netip.Addr{})
 			require.Error(t, err)
 			require.Nil(t, consumer)
 			require.NotContains(t, err.Error(), "key_1")
 		})
 	}
 	for _, secret := range []string{"", "fg_", "fg_*", engine.NewToken() + "x", `fg_"}{`} {
-		_, err := NewDirectory(client).Lookup(ctx, secret)
+		_, err := NewDirectory(client).Key(ctx, secret, netip.Addr{})
 		require.ErrorIs(t, err, facade.ErrUnknownKey)
 	}
 }

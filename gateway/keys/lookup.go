@@ -14,11 +14,6 @@ import (
 	"fhirgate/gateway/engine"
 )
 
-// Lookup is Key of a caller whose address is not known.
-func (d *Directory) Lookup(ctx context.Context, secret string) (*facade.Consumer, error) {
-	return d.Key(ctx, secret, netip.Addr{})
-}
-
 // Key finds the consumer of an API key. It returns facade.ErrUnknownKey for one
 // that gives no access, a *facade.SlowedError for one that was not looked at,
 // because from has tried too many unknown ones, and any other error when it cannot

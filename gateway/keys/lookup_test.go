@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func (w *world) create(t *testing.T) (*Key, string) {
 }
 
 func (w *world) lookup(secret string) (*facade.Consumer, error) {
-	return w.node.Lookup(context.Background(), secret)
+	return w.node.Key(context.Background(), secret, netip.Addr{})
 }
 
 func TestARevokedKeyIsDeadWithinASecond(t *testing.T) {
