@@ -96,6 +96,19 @@ func headerAttacks() []attack {
 			},
 		},
 		{
+			name: "A request id that is something else", sends: "`X-Request-Id` with quotes, with markup, with blanks, of 10 KiB, and twice: it would stand in the log and in answers.",
+			hides: "The gateway makes an id of its own.", status: 401, code: "login",
+			try: func(f *fight) {
+				f.works(f.plan("e2e").get(somewhere, "X-Request-Id", "a-good-one"))
+				for _, id := range []string{`a","level":"ERROR`, "<script>alert(1)</script>", "a b", strings.Repeat("a", 10<<10), "Patient/1?name=x"} {
+					a := f.anyone().get(somewhere, "X-Request-Id", id)
+					f.strikes(a)
+					require.NotEqual(f.t, id, a.Header.Get("X-Request-Id"))
+					require.NotContains(f.t, string(a.body), id)
+				}
+			},
+		},
+		{
 			name: "Another method by a header", sends: "`X-HTTP-Method-Override`, `X-HTTP-Method`, `X-Method-Override`, `_method` that say DELETE, with a GET and with a POST.",
 			hides: "The hospital sees a read, and nothing else.", status: 200, answer: "200: it is a read", reaches: true,
 			try: func(f *fight) {

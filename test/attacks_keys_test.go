@@ -238,6 +238,20 @@ func guessAttacks() []attack {
 			},
 		},
 		{
+			name: "Which hospitals there are, with a bad key", sends: "The same documents with a key and with a token that are not good, and with a client certificate's name in a header.",
+			hides: "The answers are the same bytes, whether there is such a hospital or not.", status: 401, code: "login",
+			try: func(f *fight) {
+				f.works(f.plan("e2e").get("/fhir/harbor/metadata"))
+				for _, bad := range []string{"fg_" + strings.Repeat("0", 43), f.forged(claims{"exp": ago(time.Hour)})} {
+					for _, document := range []string{"metadata", ".well-known/smart-configuration"} {
+						one, other := f.as(bad).get("/fhir/harbor/"+document, "X-Client-Cert", "alice"), f.as(bad).get("/fhir/nowhere/"+document, "X-Client-Cert", "alice")
+						f.strikes(one, other)
+						f.same(one, other)
+					}
+				}
+			},
+		},
+		{
 			name: "Which hospitals there are, with a key", sends: "A good key at a hospital beyond its plan and at one that does not exist: discovery, a read, a search.",
 			hides: "The answers are the same bytes.", status: 404, code: "not-found",
 			try: func(f *fight) {

@@ -307,8 +307,22 @@ func providerAttacks() []attack {
 			},
 		},
 		{
-			name: "Another patient than that of the context", sends: "A token in the context of patient 100001 for another Patient, one that does not exist, and by a search.",
-			hides: "A Patient that exists and one that does not look the same: neither may be seen.", status: 403, code: "forbidden", reaches: true,
+			name: "A patient of two hospitals", sends: "A token with a patient in context that is for two hospitals, for none, or whose patient is a reference: an id means something in one hospital only.",
+			hides: "The answer is that to a token without a patient.", status: 403, code: "forbidden",
+			try: func(f *fight) {
+				base := f.a.url + "/fhir"
+				token := func(patient any, audiences ...string) string {
+					return f.outside(f.idp.strict, idpES256, claims{"azp": "app", "sub": "a-person", "scope": "patient/*.rs", "patient": patient, "aud": append(audiences, base)})
+				}
+				const path = "/fhir/harbor/Patient/100001"
+				f.works(f.as(token("100001", base+"/harbor")).get(path))
+				f.strikes(f.as(token("100001", base+"/harbor", base+"/st-mary")).get(path), f.as(token("100001")).get(path),
+					f.as(token("Patient/100001", base+"/harbor")).get(path), f.as(token([]string{"100001", "100002"}, base+"/harbor")).get(path), f.as(token("100001", base+"/harbor/x")).get(path))
+			},
+		},
+		{
+			name: "Another patient than that of the context", sends: "A token in the context of patient 100001 for another Patient, for what belongs to that one, and by a search.",
+			hides: "Nothing of the other Patient is shown, and a search leaves it out.", status: 403, code: "forbidden", reaches: true,
 			try: func(f *fight) {
 				token := f.outside(f.idp.strict, idpES256, claims{
 					"azp": "app", "sub": "a-person", "scope": "patient/*.rs", "patient": "100001", "aud": []string{f.a.url + "/fhir", f.a.url + "/fhir/harbor"},
