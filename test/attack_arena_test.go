@@ -90,6 +90,9 @@ func (x *arena) prepare(g *gateway) {
 	for plan := range attackPlans {
 		g.writeAttackPlan(g.t, plan, true)
 	}
+	if g.Hospitals.Routes != g.file("routes") {
+		return // it has those of the first node
+	}
 	harbor := strings.NewReplacer(
 		"  Observation: [", "  Observation: [patch, delete, history-type, conditional-create, conditional-update, conditional-delete, ",
 		`"$validate"]`, `"$validate", "$export"]`+"\n"+`  system: ["$export"]`,

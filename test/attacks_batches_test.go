@@ -109,8 +109,8 @@ func batchAttacks() []attack {
 			},
 		},
 		{
-			name: "A batch as a create", sends: "A Bundle of the type batch or transaction to `/fhir/harbor/Bundle`, and of another type to the base.",
-			hides: "Only the base takes batches, and nothing else.", status: 0, answer: "403 `forbidden`, 400 `value`",
+			name: "A batch as a create", sends: "A batch to `/fhir/harbor/Bundle`, and a Bundle of another type to the base.",
+			hides: "Only the base takes batches, and nothing else.", status: 0, answer: "403 `not-supported`, 400 `value`",
 			try: func(f *fight) {
 				c := f.plan("patients")
 				f.works(c.post("/fhir/harbor", bundle("batch", entryOf("GET", "Patient/100000"))))

@@ -63,7 +63,7 @@ func bodyAttacks() []attack {
 				{vitalSign, "Content-Type", "application/ld+json"},
 			}
 		}),
-		bodyAttack("Another alphabet", "A vital sign in UTF-16, with a byte order mark, in UTF-8 that is broken, with a NUL.", unread, 400, "", func(*fight) [][]string {
+		bodyAttack("Another alphabet", "A vital sign in UTF-16, with and without saying so, with a byte order mark, with a NUL.", unread, 400, "", func(*fight) [][]string {
 			return [][]string{
 				{wide(vitalSign), "Content-Type", fhirJSON + "; charset=utf-16"},
 				{"\xff\xfe" + wide(vitalSign)},
@@ -71,7 +71,7 @@ func bodyAttacks() []attack {
 				{strings.Replace(vitalSign, "attacked", "atta\x00cked", 1)},
 			}
 		}),
-		bodyAttack("Two readings of one body", "`category` or `resourceType` twice, escaped or in capitals; text behind the resource; two resources.", "The body is refused before it is sent.", 403, "", func(*fight) [][]string {
+		bodyAttack("Two readings of one body", "`category` twice, plain and with an escape in its name.", "The body is refused before it is sent.", 403, "forbidden", func(*fight) [][]string {
 			twice := strings.Replace(labResult, `"status"`, `"category":[{"coding":[{"code":"vital-signs"}]}],"status"`, 1)
 			return [][]string{{twice}, {strings.Replace(twice, `"category"`, `"categor\u0079"`, 1)}}
 		}),

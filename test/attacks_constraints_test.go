@@ -98,7 +98,7 @@ func constraintAttacks() []attack {
 			},
 		},
 		{
-			name: "Guessing by a chain", sends: "`Patient?_has:Observation:patient:value-string=…`, `Patient?_revinclude` aside: the answer would tell of vital signs.",
+			name: "Guessing by a chain", sends: "`Patient?_has:Observation:patient:code=…`, one inside another, `Observation?has-member.code=…`: the answer would tell of vital signs.",
 			hides: "A chain needs the scope without a constraint.", status: 403, code: "forbidden",
 			try: func(f *fight) {
 				c := f.plan("lab")
@@ -121,7 +121,7 @@ func constraintAttacks() []attack {
 			},
 		},
 		{
-			name: "Moving a resource out of the constraint", sends: "An update of a laboratory result to a vital sign; a create of a vital sign; of both; of one without a category; with the key `category` twice.",
+			name: "Moving a resource out of the constraint", sends: "An update of a laboratory result to a vital sign; a create of a vital sign, of one without a category, and of one with two categories, in two keys.",
 			hides: "It is told from what is sent.", status: 403, code: "forbidden", reaches: true,
 			try: func(f *fight) {
 				c := f.plan("lab")
@@ -136,7 +136,7 @@ func constraintAttacks() []attack {
 			},
 		},
 		{
-			name: "Patching the constrained element", sends: "A JSON Patch of a laboratory result that replaces `/category`, adds to it, moves it, tests it, replaces the whole, and one in XML.",
+			name: "Patching the constrained element", sends: "A JSON Patch of a laboratory result that replaces `/category`, adds to it, moves it, tests it, copies over it with an escape in the path, removes `/Category`, and replaces the whole.",
 			hides: "It is told from the patch: an element on which the scope depends cannot be touched.", status: 403, code: "forbidden", reaches: true,
 			try: func(f *fight) {
 				c := f.plan("lab")
@@ -164,7 +164,7 @@ func constraintAttacks() []attack {
 			},
 		},
 		{
-			name: "A change in a batch", sends: "An update and a delete of a laboratory result, and of a vital sign, as entries of a transaction.",
+			name: "A change in a batch", sends: "A delete of a laboratory result, of a vital sign, and a create of a vital sign, as entries of a transaction.",
 			hides: "The present resource would have to be looked at first: the outcome says to make it a call of its own, whichever it is.", status: 403, code: "forbidden",
 			try: func(f *fight) {
 				c := f.plan("lab")

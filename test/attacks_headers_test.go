@@ -96,7 +96,7 @@ func headerAttacks() []attack {
 			},
 		},
 		{
-			name: "A request id that is something else", sends: "`X-Request-Id` with quotes, with markup, with blanks, of 10 KiB, and twice: it would stand in the log and in answers.",
+			name: "A request id that is something else", sends: "`X-Request-Id` with quotes, with markup, with blanks, with a reference, of 10 KiB: it would stand in the log and in answers.",
 			hides: "The gateway makes an id of its own.", status: 401, code: "login",
 			try: func(f *fight) {
 				f.works(f.plan("e2e").get(somewhere, "X-Request-Id", "a-good-one"))

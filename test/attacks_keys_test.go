@@ -183,7 +183,7 @@ func (f *fight) hashOf(plan string) string {
 func guessAttacks() []attack {
 	return []attack{
 		{
-			name: "A hundred keys", sends: "100 keys that do not exist, from one address; a good key from there, and a hundred tokens.",
+			name: "A hundred keys", sends: "100 keys that do not exist, from one address; then a token that is not good, and a good key.",
 			hides: "After 20 nothing is looked at any more, for some seconds. Who had a good key there goes on.", status: 429, code: "throttled",
 			try: func(f *fight) {
 				f.works(f.plan("e2e").get(somewhere))
@@ -264,7 +264,7 @@ func guessAttacks() []attack {
 			},
 		},
 		{
-			name: "Who has touched a patient", sends: "`GET /metrics`, `/admin/keys`, `/debug/pprof/`, `/healthz/../metrics` at the public port, with a good key and with the admin API's secret.",
+			name: "The admin API at the public port", sends: "`GET /metrics`, `/admin/keys`, `/debug/pprof/`, `/healthz/../metrics` at the public port, with a good key and with the admin API's secret.",
 			hides: "There is nothing at these paths: the admin API has a port of its own.", status: 404, code: "not-found",
 			try: func(f *fight) {
 				admin := strings.TrimSpace(f.a.read("data/admin-secret"))

@@ -44,7 +44,7 @@ func scopeAttacks() []attack {
 			"/Patient?name=a&_include:iterate=Patient:organization", "/Patient?name=a&_include:recurse=*", "/Patient?name=a&_include=Patient:link,Patient:organization"),
 		scopeAttack("Types that refer", "`_revinclude=Observation:subject`, `*`, and `_revinclude:iterate`.", namesScope,
 			"/Patient?name=a&_revinclude=Observation:subject", "/Patient?name=a&_revinclude=*", "/Patient?name=a&_revinclude:iterate=Observation:subject", "/Patient?_id=100000&_revinclude=Provenance:target"),
-		scopeAttack("Chains", "`general-practitioner.name`, `organization:Organization.name`, `link.general-practitioner.name`: a question about what may not be read.", namesScope,
+		scopeAttack("Chains", "`general-practitioner.name`, `organization:Organization.name`, `organization.partof.name`, `_sort=organization.name`: questions about what may not be read.", namesScope,
 			"/Patient?general-practitioner.name=a", "/Patient?organization:Organization.name=a", "/Patient?organization.partof.name=a", "/Patient?name=a&_sort=organization.name"),
 		scopeAttack("Reverse chains", "`_has:Observation:patient:code`, and one inside another.", namesScope,
 			"/Patient?_has:Observation:patient:code=1", "/Patient?_has:Encounter:patient:_has:Observation:encounter:code=1", "/Patient?_HAS:Observation:patient:code=1"),

@@ -222,14 +222,17 @@ func attackPage(t *testing.T) string {
 
 // said is the answer as the page tells it.
 func (a attack) said() string {
-	switch {
-	case a.answer != "":
-		return a.answer
-	case a.code != "":
-		return strconv.Itoa(a.status) + " `" + a.code + "`"
-	default:
-		return strconv.Itoa(a.status)
+	said := a.answer
+	if said == "" {
+		said = strconv.Itoa(a.status)
 	}
+	if a.answer == "" && a.code != "" {
+		said += " `" + a.code + "`"
+	}
+	if a.reaches {
+		said += " \\*"
+	}
+	return said
 }
 
 const attackHead = "# What attackers try, and what they get\n\n" +
@@ -238,7 +241,7 @@ const attackHead = "# What attackers try, and what they get\n\n" +
 	"hospitals behind it. For every row the tests require four things:\n\n" +
 	"- The answer has the status and the code of the table: an OperationOutcome with that `issue.code`, or at `/oauth/*` an error\n" +
 	"  of RFC 6749.\n" +
-	"- No hospital was called by the attack, unless the row says that it was read.\n" +
+	"- No hospital was called by the attack. Where the answer depends on the resource itself (\\*), it was read, and nothing else.\n" +
 	"- Neither body nor headers show an address of a hospital, a secret, a stack trace, a version, or which programs are at work.\n" +
 	"- The same call without what is evil about it works. So nothing is refused by accident.\n\n" +
 	"What fails to authenticate looks the same whatever the reason is: the log tells it, by the request id, and the answer does\n" +

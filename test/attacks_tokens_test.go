@@ -274,7 +274,7 @@ func providerAttacks() []attack {
 		providerAttack("A provider that is not configured", "A token by a key that a configured provider publishes, with the `iss` of another one, and of the gateway itself.", func(f *fight) []string {
 			return []string{f.outside(f.idp.strict+"/", idpES256, nil), f.outside("https://idp.example", idpES256, nil), f.outside(f.a.url, idpES256, nil)}
 		}),
-		providerAttack("A person who is not registered", "A good token of the provider for a client that the gateway has no record of.", func(f *fight) []string {
+		providerAttack("A client that is not registered", "A good token of the provider for a client that the gateway has no record of.", func(f *fight) []string {
 			return []string{f.outside(f.idp.strict, idpES256, claims{"azp": "somebody", "sub": "somebody"}), f.outside(f.idp.strict, idpES256, claims{"azp": nil, "sub": nil})}
 		}),
 		providerAttack("An ID token", "A token of the provider of the type that tells a program who has logged in, or a logout token.", func(f *fight) []string {

@@ -94,7 +94,7 @@ func wireAttacks() []attack {
 			return requests
 		}),
 		{
-			name: "A folded header", sends: "A header line that begins with a blank and holds `Authorization`, `Content-Length` or `Transfer-Encoding`.",
+			name: "A folded header", sends: "`Authorization` with a good key in a line that begins with a blank, with two, with a tab.",
 			hides: sameAnswer + " A folded line is part of the header before it, and never a header.", status: 401, code: "login",
 			try: func(f *fight) {
 				f.works(f.plan("e2e").get(somewhere))
@@ -143,7 +143,7 @@ func wireAttacks() []attack {
 			},
 		},
 		{
-			name: "HTTP/2 without TLS", sends: "HTTP/2 with prior knowledge, with a bad key and with none; twenty calls on one connection.",
+			name: "HTTP/2 without TLS", sends: "HTTP/2 with prior knowledge, with bad credentials and with none, many calls on one connection.",
 			hides: sameAnswer, status: 401, code: "login",
 			try: func(f *fight) {
 				c := caller{f: f, node: f.a, secret: f.keys["e2e"].key, from: f.from, http: clientFrom(f.from)}
@@ -178,8 +178,8 @@ func wireAttacks() []attack {
 			},
 		},
 		{
-			name: "Slow headers", sends: "A request whose headers come a byte a second, on twenty connections.",
-			hides: "There is no answer, and others are served meanwhile.", answer: "closed after 10 s", slow: true,
+			name: "Slow headers", sends: "A request whose headers go on with a line a second, on twenty connections.",
+			hides: "There is no answer, and others are served meanwhile.", answer: "the connection is closed within 15 s", slow: true,
 			try: slowHeaders,
 		},
 	}
