@@ -29,7 +29,7 @@ func (f *Facade) authenticate(c *call) error {
 	case errors.As(err, &slowed):
 		return fhir.NewError(http.StatusTooManyRequests, fhir.IssueThrottled, "too many unknown credentials came from this address").After(slowed.After)
 	case errors.Is(err, ErrUnknownKey):
-		return unauthorised(fhir.IssueLogin, "the credential is not known, has expired or was revoked", "invalid_token")
+		return unauthorised(fhir.IssueLogin, "the credential is not known, has expired or was revoked", "invalid_token").Because(err)
 	case isRefusal(err):
 		return err
 	case err != nil:
@@ -120,7 +120,7 @@ func certificateOf(r *http.Request) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func unauthorised(code fhir.IssueCode, text, oauthError string) error {
+func unauthorised(code fhir.IssueCode, text, oauthError string) *fhir.Error {
 	challenge := `Bearer realm="fhirgate"`
 	if oauthError != "" {
 		challenge += `, error="` + oauthError + `"`
