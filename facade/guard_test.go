@@ -55,6 +55,16 @@ func idsOf(a answer) (ids []string) {
 	return ids
 }
 
+func TestAMissingScopeIsNamedAsOAuthDoes(t *testing.T) {
+	b := newBench(t, nil)
+	b.scoped(&hospitalSays{body: searchset()}, "system/Observation.rs")
+	a := b.narrow("GET", "Observation?_include=Observation:subject:Patient", "")
+	require.Equal(t, 403, a.StatusCode)
+	_, text := a.outcome(t)
+	require.Equal(t, "the call needs the scope system/Patient.r, for _include", text)
+	require.Equal(t, `Bearer realm="fhirgate", error="insufficient_scope", scope="system/Patient.r"`, a.Header.Get("WWW-Authenticate"))
+}
+
 func TestASearchIsNarrowedAndItsEntriesAreLookedAt(t *testing.T) {
 	b := newBench(t, nil)
 	h := &hospitalSays{body: searchset(lab, vital, `{"resourceType":"Patient","id":"1"}`, `{"resourceType":"OperationOutcome","id":"hint","issue":[]}`, `{"id":"typeless"}`)}

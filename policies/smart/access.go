@@ -180,7 +180,7 @@ func (a *Access) permit(typ string, actions Actions, reason string) error {
 	if a.level(typ, actions) != nothing {
 		return nil
 	}
-	return forbidden("the call needs the scope " + a.scope(typ, a.short(typ, actions, some)) + ", " + reason)
+	return missing(a.scope(typ, a.short(typ, actions, some)), ", "+reason)
 }
 
 // refuseDenied refuses a type that a deny rule takes as a whole.
@@ -207,7 +207,7 @@ func (a *Access) permitFully(typ string, actions Actions, reason string) error {
 }
 
 func (a *Access) needsFull(typ string, actions Actions, reason string) error {
-	return forbidden("the call needs the scope " + a.scope(typ, a.short(typ, actions, full)) + " without a condition, " + reason)
+	return missing(a.scope(typ, a.short(typ, actions, full)), " without a condition, "+reason)
 }
 
 // forWord begins every reason.
@@ -235,6 +235,13 @@ func (a *Access) scope(typ string, actions Actions) string {
 		context = User
 	}
 	return Scope{Context: context, Type: typ, Actions: actions}.String()
+}
+
+// missing refuses a call for want of a scope, and names it as OAuth does as well
+// (RFC 6750 section 3.1).
+func missing(scope, reason string) error {
+	return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the call needs the scope "+scope+reason).
+		With("WWW-Authenticate", `Bearer realm="fhirgate", error="insufficient_scope", scope="`+scope+`"`)
 }
 
 func forbidden(text string) error {
