@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -17,10 +18,16 @@ type pacedBody struct {
 	deadline func(time.Time) error
 }
 
-// Read reads the next piece, which must come within clientPause.
+// Read reads the next piece, which must come within clientPause. Behind the last
+// one there is no deadline: net/http goes on reading to see whether the caller is
+// still there, and would take the deadline's end for the caller's.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.deadline(time.Now().Add(clientPause)) // a server without deadlines has none to keep
-	return b.ReadCloser.Read(p)
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = b.deadline(time.Time{})
+	}
+	return n, err
 }
 
 // pace sets the deadlines of a call's connection anew with every piece.

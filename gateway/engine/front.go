@@ -3,6 +3,7 @@ package engine
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"fhirgate/fhir"
 )
@@ -22,6 +23,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	delete(r.Header, "Upgrade")
 	stripIdentity(r.Header)
 	closeBehind(w, r)
+	boundBody(w, r)
 	x := &exchange{answer: answer{ResponseWriter: w}, body: r.Body, length: r.ContentLength, log: f.log}
 	f.tyk.ServeHTTP(x, x.with(r))
 	switch x.state {
@@ -53,6 +55,15 @@ func (f *front) fail(w http.ResponseWriter, r *http.Request, status int) {
 func closeBehind(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0) {
 		w.Header().Set("Connection", "close")
+	}
+}
+
+// boundBody sets the time for a body that no handler reads: net/http waits for
+// its rest before it sends a refusal. A handler that takes longer to read sets
+// deadlines of its own.
+func boundBody(w http.ResponseWriter, r *http.Request) {
+	if r.Body != http.NoBody {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // net/http has deadlines
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 // the handlers (http.ResponseController), because exports take hours.
 const (
 	readHeaderTimeout = 10 * time.Second
+	bodyTimeout       = 10 * time.Second // unless a handler sets another
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
 )
