@@ -2,6 +2,7 @@ package test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -182,6 +183,11 @@ func wireAttacks() []attack {
 			hides: "There is no answer, and others are served meanwhile.", answer: "the connection is closed within 15 s", slow: true,
 			try: slowHeaders,
 		},
+		{
+			name: "A body that does not come", sends: "The first byte of a body, and then nothing: without a credential to a hospital, to `/oauth/token`, to a path that does not exist, and with a GET.",
+			hides: "There is no more than the refusal.", answer: "the connection is closed within 15 s", slow: true,
+			try: missingBodies,
+		},
 	}
 }
 
@@ -204,6 +210,34 @@ func lengthAndChunks(f *fight) {
 		require.NotEqual(f.t, http.MethodDelete, call.Method)
 	}
 	f.works(f.plan("e2e").get("/fhir/harbor/Patient/100007"))
+}
+
+// missingBodies announces bodies that never come.
+func missingBodies(f *fight) {
+	f.works(f.anyone().form("/oauth/token", secretForm(f.client.id, f.client.secret)))
+	closed := make(chan error, 4)
+	for _, request := range []string{
+		"POST /fhir/harbor/Patient HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/fhir+json\r\nContent-Length: 100\r\n\r\n{",
+		"POST /oauth/token HTTP/1.1\r\nHost: gateway\r\n" + formLine + "Content-Length: 100\r\n\r\ng",
+		"POST /nothing/here HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na",
+		"GET /fhir/harbor/Patient HTTP/1.1\r\nHost: gateway\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		conn := f.dial()
+		require.NoError(f.t, conn.SetDeadline(time.Now().Add(15*time.Second)))
+		_, err := io.WriteString(conn, request)
+		require.NoError(f.t, err)
+		go func() {
+			said, err := io.ReadAll(conn)
+			if err == nil && strings.Contains(string(said), " 200 ") {
+				err = errors.New("it answers 200")
+			}
+			closed <- err
+		}()
+	}
+	for range cap(closed) {
+		require.NoError(f.t, <-closed, "the connection is still open after 15 s")
+		f.struck++
+	}
 }
 
 // slowHeaders holds twenty connections open with headers that never end.
