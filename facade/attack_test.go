@@ -314,7 +314,12 @@ func TestPagesOfAnOperationAndOfTheSystem(t *testing.T) {
 		return gjson.GetBytes(a.body, "link.0.url").Str
 	}
 	operation, system, history := next("/Patient/100001/$everything"), next("?_type=Patient"), next("/_history")
-	for _, link := range []string{operation, system, history} {
+	b.harborAnswers(answering(200, b.fill(`{"resourceType":"Bundle","type":"batch-response","entry":[{"response":{"status":"200"},"resource":`+
+		`{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"HARBOR?_getpages=1"}]}}]}`), "Content-Type", fhirJSON))
+	batch := b.call("POST", "/fhir/harbor", `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient?_count=1"}}]}`)
+	inBatch := gjson.GetBytes(batch.body, "entry.0.resource.link.0.url").Str
+	next("/_history") // the hospital answers pages again
+	for _, link := range []string{operation, system, history, inBatch} {
 		a := b.call("GET", link, "")
 		require.Equal(t, 200, a.StatusCode, "%s", a.body)
 		again := gjson.GetBytes(a.body, "link.0.url").Str
@@ -327,7 +332,7 @@ func TestPagesOfAnOperationAndOfTheSystem(t *testing.T) {
 		}
 	}
 	b.configure()
-	for _, link := range []string{operation, system, history} {
+	for _, link := range []string{operation, system, history, inBatch} {
 		require.Equal(t, 403, b.call("GET", link, "").StatusCode, "the route has changed since")
 	}
 }

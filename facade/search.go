@@ -105,14 +105,19 @@ func (c *call) sealPage(target string) (string, error) {
 }
 
 // pageAt returns the link to target that is authorised as this call when it
-// comes back.
+// comes back. A page of a search within a batch is authorised as a search of all
+// types, because the link does not tell which it is of.
 func (c *call) pageAt(target string) sealedLink {
+	interaction := c.req.Interaction
+	if c.batch != nil {
+		interaction = fhir.SearchSystem
+	}
 	return sealedLink{
 		URL:         target,
 		Hospital:    c.hospital.Route.ID,
 		Consumer:    c.consumer.KeyID,
 		Patient:     c.consumer.Patient,
-		Interaction: c.req.Interaction,
+		Interaction: interaction,
 		Type:        c.req.Type,
 		Operation:   c.req.Operation,
 		Expires:     c.began.Add(pageLinkLife).Unix(),
