@@ -249,6 +249,7 @@ type loot struct {
 	vital     string // Observation/{id}, none
 	contained string // Observation/{id} that contains a Patient whom annex denies
 	denied    string // Patient/{id} whom annex denies
+	about     string // Observation/{id} whose subject is that Patient
 }
 
 const (
@@ -266,9 +267,11 @@ func plantLoot(t *testing.T, x *arena) *loot {
 		a.ok(http.StatusCreated)
 		return createdAs(t, a)
 	}
+	denied := create("Patient", patientV)
 	return &loot{
+		denied: denied, about: create("Observation", strings.Replace(labResult, `"code":{`, `"subject":{"reference":"`+denied+`"},"code":{`, 1)),
 		lab: create("Observation", labResult), vital: create("Observation", vitalSign),
-		contained: create("Observation", containsDenied), denied: create("Patient", patientV),
+		contained: create("Observation", containsDenied),
 	}
 }
 

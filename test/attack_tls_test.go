@@ -26,6 +26,7 @@ import (
 type tlsGateway struct {
 	*gateway
 	client  oauthClient
+	ca      *authority
 	roots   *x509.CertPool
 	good    tls.Certificate // of alice
 	other   tls.Certificate // of the CA, registered with nobody
@@ -81,7 +82,7 @@ func startTLSGateway(t *testing.T, hospitals *demo.Hospitals) *tlsGateway {
 	ca := newAuthority(t)
 	server := ca.issue(t, "localhost", time.Hour)
 	g := &tlsGateway{
-		roots: x509.NewCertPool(), good: ca.issue(t, "alice", time.Hour), other: ca.issue(t, "alice", time.Hour), bob: ca.issue(t, "bob", time.Hour),
+		ca: ca, roots: x509.NewCertPool(), good: ca.issue(t, "alice", time.Hour), other: ca.issue(t, "alice", time.Hour), bob: ca.issue(t, "bob", time.Hour),
 		foreign: newAuthority(t).issue(t, "alice", time.Hour), expired: ca.issue(t, "alice", -time.Hour), alone: ca.issue(t, "alone", time.Hour),
 	}
 	g.roots.AddCert(ca.certificate)

@@ -1,10 +1,13 @@
 package test
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/pem"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -67,6 +70,23 @@ func certificateAttacks() []attack {
 				for _, name := range []string{"X-Client-Cert", "X-Forwarded-Client-Cert", "X-SSL-Client-Cert", "Client-Cert", "X-SSL-Cert", "SSL-Client-Cert"} {
 					f.strikes(f.tls.caller(f, nil, f.tls.alice).get(badge, name, text, "X-SSL-Client-Verify", "SUCCESS", "X-Client-Verify", "SUCCESS"))
 				}
+			},
+		},
+		{
+			name: "A certificate that was taken back", sends: "A good key with its own certificate, a second after that was removed from the consumer, on a connection that was open before.",
+			hides: "The answer names the ways in that the hospital takes, to a consumer that is known already.", status: 403, code: "forbidden",
+			try: func(f *fight) {
+				g := f.tls
+				lost := g.ca.issue(f.t, "lost", time.Hour)
+				key := g.newClient(f.t, "e2e", "--certificate", writeFile(f.t, "client.pem", pemOf("CERTIFICATE", lost.Certificate[0])))
+				c := g.caller(f, &lost, key.key)
+				c.http.Transport.(*http.Transport).DisableKeepAlives = false
+				defer c.http.CloseIdleConnections()
+				f.works(c.get(badge))
+				sum := sha256.Sum256(lost.Certificate[0])
+				g.mustCLI(f.t, "keys", "update", key.keyID, "--remove-certificate", hex.EncodeToString(sum[:]))
+				time.Sleep(soon)
+				f.strikes(c.get(badge), g.caller(f, &lost, key.key).get(badge))
 			},
 		},
 		{

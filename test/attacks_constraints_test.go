@@ -182,6 +182,38 @@ func constraintAttacks() []attack {
 			at := "/fhir/annex/" + f.secret.contained
 			return []answer{c.get(at), c.get(at + "/_history/1"), c.post("/fhir/annex/Observation", containsDenied)}
 		}),
+		{
+			name: "A search that would bring a denied resource", sends: "At that hospital: a search by the id and by the name, all Patients, `_include` of a subject, `$everything`, the histories of the Patient and of the system, a search by POST, a batch.",
+			hides: "It is left out, and there is no total.", status: 200, answer: "200, without it", reaches: true,
+			try: func(f *fight) {
+				c := f.plan("e2e")
+				_, id, _ := strings.Cut(f.secret.denied, "/")
+				_, about, _ := strings.Cut(f.secret.about, "/")
+				_, contained, _ := strings.Cut(f.secret.contained, "/")
+				targets := []string{
+					"/Patient?_id=" + id, "/Patient?family=Verborg", "/Patient?_count=500", "/Observation?_id=" + about + "&_include=Observation:subject", "/Patient?_id=" + id + "&_revinclude=Observation:subject",
+					"/Observation?_id=" + contained, "/Patient/" + id + "/_history", "/_history?_count=200", "/Patient/" + id + "/$everything",
+				}
+				for _, target := range targets {
+					if open := c.get("/fhir/harbor" + target); open.StatusCode == http.StatusOK && strings.Contains(string(open.body), "Verborgen") {
+						f.works(open)
+					}
+				}
+				require.GreaterOrEqual(f.t, f.worked, 6, "the neighbour shows it")
+				for _, target := range targets {
+					a := c.get("/fhir/annex" + target)
+					if a.StatusCode == http.StatusBadRequest {
+						continue // the hospital does not know this parameter
+					}
+					f.strikes(a)
+					require.NotContains(f.t, string(a.body), "Verborgen", target)
+					require.False(f.t, a.ok(200).Get("total").Exists(), target)
+				}
+				f.forget()
+				require.NotContains(f.t, string(c.post("/fhir/annex/Patient/_search", "_id="+id, "Content-Type", formMedia).body), "Verborgen")
+				require.NotContains(f.t, string(c.post("/fhir/annex", bundle("batch", entryOf("GET", f.secret.denied), entryOf("GET", "Patient?_id="+id))).body), "Verborgen")
+			},
+		},
 		denyAttack("A part of a denied resource", "`_elements` and `_summary` that leave out what the deny rule looks at, and a condition that would tell.", func(f *fight, c caller) []answer {
 			return []answer{c.get("/fhir/annex/Patient?_elements=name"), c.get("/fhir/annex/Patient?_summary=text"), c.get("/fhir/annex/Patient?_summary=count"), c.get("/fhir/annex/Observation?subject.family=Verborgen")}
 		}),

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 )
 
 // pinnedAddress is where the key of some rows may be used from.
@@ -77,6 +78,31 @@ func headerAttacks() []attack {
 					proxy.get(somewhere, "X-Forwarded-For", pinnedAddress+", rubbish"), proxy.get(somewhere, "X-Real-IP", pinnedAddress), proxy.get(somewhere, "Forwarded", "for="+pinnedAddress),
 					key.get(somewhere, "X-Forwarded-For", pinnedAddress), key.get(somewhere, "X-Forwarded-For", pinnedAddress+", "+proxyAddress),
 				)
+			},
+		},
+		{
+			name: "A stolen token", sends: "A token that is in force, of a client that may call from one address, from another, with `X-Forwarded-For` that names the right one.",
+			hides: "The answer does not say which address is right.", status: 403, code: "forbidden",
+			try: func(f *fight) {
+				client := newOAuthClient(f.t, f.a, "e2e", nil, "--allow-from", pinnedAddress)
+				right := f.anyone().callingFrom(pinnedAddress).form("/oauth/token", secretForm(client.id, client.secret))
+				token := gjson.GetBytes(f.works(right).body, "access_token").Str
+				f.works(f.as(token).callingFrom(pinnedAddress).get(somewhere))
+				f.strikes(f.as(token).get(somewhere), f.as(token).get(somewhere, "X-Forwarded-For", pinnedAddress), f.as(token).at(f.b).get(somewhere, "X-Forwarded-For", pinnedAddress))
+			},
+		},
+		{
+			name: "A stolen secret", sends: "A token request with the good secret of such a client, from another address, with `X-Forwarded-For` that names the right one.",
+			hides: sameClientAnswer, status: 401, code: "invalid_client",
+			try: func(f *fight) {
+				client := newOAuthClient(f.t, f.a, "e2e", nil, "--allow-from", pinnedAddress)
+				form := secretForm(client.id, client.secret)
+				f.works(f.anyone().callingFrom(pinnedAddress).form("/oauth/token", form))
+				unknown := f.anyone().form("/oauth/token", secretForm("key_aaaaaaaaaaaaaaaaaaaaaaaaaa", client.secret))
+				for _, a := range []answer{f.anyone().form("/oauth/token", form), f.anyone().form("/oauth/token", form, "X-Forwarded-For", pinnedAddress), f.anyone().at(f.b).form("/oauth/token", form, "X-Forwarded-For", pinnedAddress)} {
+					f.strikes(a)
+					f.same(unknown, a)
+				}
 			},
 		},
 		{
