@@ -122,7 +122,7 @@ func (x *arena) hospitals() []*sandbox.Hospital {
 func (x *arena) unspeakable(t *testing.T) map[string]string {
 	ready := x.a.logged("INFO")
 	found := map[string]string{
-		"a stack": "goroutine ", "a source file": ".go:", "the engine": "tyk", "the store": "redis", "a library": "jose",
+		"a stack": "goroutine ", "a source file": ".go:", "the engine": "tyk", "the store": "redis", "a library": "go-jose",
 		"the store's address": x.redis.addr, "the admin API's address": strings.TrimPrefix(x.a.admin, "http://"),
 		"the admin API's secret": strings.TrimSpace(x.a.read("data/admin-secret")),
 		"the hospital's secret":  x.a.read("hospital-secret"),
