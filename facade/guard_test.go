@@ -241,6 +241,21 @@ func TestAPatientInContextIsAllThereIs(t *testing.T) {
 	require.Equal(t, 403, b.call("GET", "/fhir/harbor/Appointment", "", "Authorization", "Bearer of-1").StatusCode)
 }
 
+func TestEverythingOfThePatientInContextHasPages(t *testing.T) {
+	b := newBench(t, nil)
+	h := &hospitalSays{body: `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"` + b.hospitals.Harbor.BaseURL() + `?page=2"}],"entry":[{"resource":` + lab + `},{"resource":` + vital + `}]}`}
+	b.scoped(h)
+	b.facade.Snapshot().Hospitals["harbor"].Route.Operations = map[string][]string{"Patient": {"$everything"}}
+	scopes, err := smart.Parse([]string{"patient/*.rs"})
+	require.NoError(t, err)
+	b.consumers.add("of-1", Consumer{KeyID: "app", Way: WayProvider, Scopes: scopes, User: "someone", Patient: "1", PatientHospital: "harbor"})
+	a := b.call("GET", "/fhir/harbor/Patient/1/$everything", "", "Authorization", "Bearer of-1")
+	require.Equal(t, []string{"lab"}, idsOf(a), "%s", a.body)
+	a = b.call("GET", gjson.GetBytes(a.body, "link.0.url").Str, "", "Authorization", "Bearer of-1")
+	require.Equal(t, []string{"lab"}, idsOf(a), "%s", a.body)
+	require.Equal(t, 403, b.call("GET", "/fhir/harbor/Patient/2/$everything", "", "Authorization", "Bearer of-1").StatusCode)
+}
+
 func TestDenyRulesBindEveryone(t *testing.T) {
 	b := newBench(t, nil)
 	secret, err := smart.ParseFilter("*", "_security=R")

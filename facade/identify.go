@@ -42,7 +42,7 @@ func (f *Facade) identifySealed(c *call, token string) error {
 		return err
 	}
 	c.sealed = link
-	c.req = fhir.Request{Interaction: link.Interaction, Type: link.Type, Operation: link.Operation}
+	c.req = fhir.Request{Interaction: link.Interaction, Type: link.Type, ID: link.ID, Operation: link.Operation}
 	return acceptable(c)
 }
 

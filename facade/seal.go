@@ -44,6 +44,7 @@ type sealedLink struct {
 	Interaction fhir.Interaction `json:"i"`
 	Type        string           `json:"t,omitempty"`
 	Operation   string           `json:"o,omitempty"`
+	ID          string           `json:"d,omitempty"` // of the resource that an operation or a history is of
 	Expires     int64            `json:"e"`           // Unix seconds
 	Form        bool             `json:"f,omitempty"` // the URL's query goes as the form of a POST _search
 	Rule        string           `json:"r,omitempty"` // whose alternate route the URL is a page of

@@ -112,7 +112,7 @@ func (c *call) pageAt(target string) sealedLink {
 	if c.batch != nil {
 		interaction = fhir.SearchSystem
 	}
-	return sealedLink{
+	link := sealedLink{
 		URL:         target,
 		Hospital:    c.hospital.Route.ID,
 		Consumer:    c.consumer.KeyID,
@@ -122,6 +122,10 @@ func (c *call) pageAt(target string) sealedLink {
 		Operation:   c.req.Operation,
 		Expires:     c.began.Add(pageLinkLife).Unix(),
 	}
+	if c.req.Compartment == "" { // whose id is another resource's
+		link.ID = c.req.ID
+	}
+	return link
 }
 
 func (c *call) sealedURL(token string) string {

@@ -71,6 +71,7 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 		Password:                 c.Password,
 		DB:                       c.Database,
 		DialTimeout:              timeout,
+		DialerRetries:            1, // the command is tried again; more would make every call wait for a Redis that is gone
 		ReadTimeout:              timeout,
 		WriteTimeout:             timeout,
 		ContextTimeoutEnabled:    true,
