@@ -45,8 +45,11 @@ func (d *Duration) UnmarshalText(text []byte) error {
 		return nil
 	}
 	parsed, err := time.ParseDuration(string(text))
-	if err != nil || parsed < 0 {
+	switch {
+	case err != nil:
 		return errors.New(`is not a duration such as "24h"`)
+	case parsed < 0:
+		return errors.New("a duration is not negative")
 	}
 	*d = Duration(parsed)
 	return nil
@@ -112,7 +115,7 @@ func adminError(err error) *fhir.Error {
 	case errors.As(err, &fhirErr):
 		return fhirErr
 	case errors.Is(err, keys.ErrNotFound):
-		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, err.Error())
+		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, err.Error()+": it is the one that begins with key_, not the name")
 	case errors.Is(err, keys.ErrRevoked), errors.Is(err, keys.ErrExpired), errors.Is(err, keys.ErrContended):
 		return fhir.NewError(http.StatusConflict, fhir.IssueConflict, err.Error())
 	case errors.As(err, &problems):

@@ -118,8 +118,11 @@ func (a *admin) updateKey(r *http.Request) (int, any, error) {
 // checkPlan returns an error unless keys of a plan can be made.
 func (a *admin) checkPlan(id string) error {
 	plans := a.snapshot().Plans
-	if plan := plans[id]; plan == nil || !plan.Active {
+	switch plan := plans[id]; {
+	case plan == nil:
 		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, strict.Unknown("plan", id, sortedKeys(plans)))
+	case !plan.Active:
+		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "the plan is not active")
 	}
 	return nil
 }

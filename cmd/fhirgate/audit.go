@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,6 +55,9 @@ func auditTrail(cmd *cobra.Command) (folder string, keys jose.JSONWebKeySet, err
 		}
 	}
 	keys, err = audit.ReadKeys(file)
+	if errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("demo") && !cmd.Flags().Changed("keys-file") {
+		err = fmt.Errorf("%w; for a gateway that ran as a demo, add --demo", err)
+	}
 	return folder, keys, err
 }
 
@@ -105,6 +109,9 @@ too, and marked: what you look for may be among them.`,
 					}
 				}
 			}
+			if wanted.Resource != "" && !strings.Contains(wanted.Resource, "/") {
+				return errors.New("--resource: must be a type and an id, such as Observation/7")
+			}
 			if wanted.Patient != "" && !strings.Contains(wanted.Patient, "/") {
 				wanted.Patient = "Patient/" + wanted.Patient
 			}
@@ -121,7 +128,7 @@ too, and marked: what you look for may be among them.`,
 	flags.StringVar(&wanted.Hospital, "hospital", "", "id of the hospital; needed for a patient or a resource")
 	flags.StringVar(&wanted.Patient, "patient", "", "id of the patient at the hospital, or - to read it")
 	flags.StringVar(&wanted.Resource, "resource", "", "a resource at the hospital, such as Observation/7, or - to read it")
-	flags.StringVar(&wanted.Consumer, "consumer", "", "id of the consumer")
+	flags.StringVar(&wanted.Consumer, "consumer", "", "id of the consumer, as fhirgate keys list shows it")
 	flags.StringVar(&since, "since", "", "first day (2026-11-01) or moment (2026-11-01T08:00:00Z)")
 	flags.StringVar(&until, "until", "", "last day, as a whole, or the moment before which")
 	flags.BoolVar(&lines, "json", false, "print JSON, one object a line")
@@ -185,6 +192,9 @@ func printFound(cmd *cobra.Command, wanted audit.FindOptions) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if rows == 0 && missed.first == nil { // the trail cannot tell a patient without calls from a name misspelt
+		fmt.Fprintln(cmd.ErrOrStderr(), "no record matches, nor would one if the hospital, the patient or the consumer is misspelt")
 	}
 	if unsure > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "perhaps: %d %s not all references that were touched\n", unsure, plural(unsure, "record holds", "records hold"))

@@ -123,6 +123,26 @@ func TestAuditFindPrintsATable(t *testing.T) {
 	}, rows)
 }
 
+// An empty table must not be read as "nobody" when it may be a slip of the pen.
+func TestAuditFindSaysThatNothingMatches(t *testing.T) {
+	withTrail(t)
+	out, err := runAudit(t, "", "find", "--hospital", "st-marry", "--patient", "123")
+	require.NoError(t, err)
+	require.Contains(t, out, "no record matches")
+	out, err = runAudit(t, "", "find", "--hospital", "st-marry", "--patient", "123", "--json")
+	require.NoError(t, err)
+	require.Empty(t, out)
+}
+
+func TestAuditSaysWhereTheDemoKeepsItsKeys(t *testing.T) {
+	withTrail(t)
+	require.NoError(t, os.Remove("data/audit-keys"))
+	_, err := runAudit(t, "", "find")
+	require.ErrorContains(t, err, "add --demo")
+	_, err = runAudit(t, "", "find", "--keys-file", "data/audit-keys")
+	require.NotContains(t, err.Error(), "--demo")
+}
+
 func TestAuditFindRefuses(t *testing.T) {
 	withTrail(t)
 	for args, want := range map[string]string{
@@ -130,6 +150,7 @@ func TestAuditFindRefuses(t *testing.T) {
 		"find --since yesterday":                `--since: must be a day such as "2026-11-01"`,
 		"find --until 11/22":                    "--until: must be a day",
 		"find --hospital st-mary --patient -":   "nothing to look for stands on standard input",
+		"find --hospital harbor --resource 7":   "--resource: must be a type and an id",
 		"find --keys-file nowhere":              "nowhere: no such file",
 		"find --folder nowhere":                 "nowhere: no such file",
 		"find -c nowhere.conf":                  "the configuration file",

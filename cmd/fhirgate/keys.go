@@ -114,7 +114,7 @@ func newKeysRotate() *cobra.Command {
 			return printIssued(cmd, issued)
 		},
 	}
-	cmd.Flags().DurationVar(&grace, "grace", 24*time.Hour, "how long the old secret works on; 0 = not at all")
+	cmd.Flags().DurationVar(&grace, "grace", 24*time.Hour, "how long the old secret works on, such as 48h; 0 = not at all")
 	return cmd
 }
 

@@ -76,7 +76,7 @@ func (c Constraint) compile(typ string) (test, error) {
 		if typ != AllTypes {
 			on = typ
 		}
-		return test{}, fmt.Errorf("the parameter of a constraint is not one that can be used on %s", on)
+		return test{}, fmt.Errorf("the parameter of a constraint is not one that can be used on %s: those are %s", on, strings.Join(paramNames(typ), ", "))
 	}
 	if len(c.Values) > maxValues {
 		return test{}, fmt.Errorf("a constraint has at most %d values", maxValues)

@@ -91,6 +91,16 @@ func params(lines ...string) []param {
 	return list
 }
 
+// paramNames are the names of the parameters that can be evaluated on typ, its
+// own ones first.
+func paramNames(typ string) []string {
+	var names []string
+	for _, p := range slices.Concat(paramsByType[typ], commonParams) {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // paramOf finds a parameter that can be evaluated on typ.
 func paramOf(typ, name string) (param, bool) {
 	for _, list := range [][]param{commonParams, paramsByType[typ]} {

@@ -31,6 +31,7 @@ type Scope struct {
 const maxScope = 2048
 
 var (
+	errSpace   = errors.New("a scope holds no space: each one is an item of its own")
 	errForm    = errors.New(`a scope has the form context/Type.actions, as in "system/Patient.rs"`)
 	errContext = errors.New("the context of a scope is system, user or patient")
 	errType    = errors.New(`the type of a scope is a resource type of R4 (names are case-sensitive) or "*"`)
@@ -45,6 +46,9 @@ var (
 func ParseScope(text string) (Scope, error) {
 	if len(text) > maxScope {
 		return Scope{}, errLong
+	}
+	if strings.ContainsRune(text, ' ') {
+		return Scope{}, errSpace
 	}
 	head, query, constrained := strings.Cut(text, "?")
 	context, rest, slash := strings.Cut(head, "/")
