@@ -120,19 +120,17 @@ func (x *arena) hospitals() []*sandbox.Hospital {
 
 // unspeakable returns what no answer may show.
 func (x *arena) unspeakable(t *testing.T) map[string]string {
-	ready := x.a.logged("INFO")
 	found := map[string]string{
-		"a stack": "goroutine ", "a source file": ".go:", "the engine": "tyk", "the store": "redis", "a library": "go-jose",
 		"the store's address": x.redis.addr, "the admin API's address": strings.TrimPrefix(x.a.admin, "http://"),
 		"the admin API's secret": strings.TrimSpace(x.a.read("data/admin-secret")),
 		"the hospital's secret":  x.a.read("hospital-secret"),
+		"a client's secret":      x.client.secret,
 	}
-	for _, line := range ready {
-		if version := gjson.Get(line, "version").Str; version != "" {
+	for _, line := range x.a.logged("INFO") {
+		if version := gjson.Get(line, "version").Str; version != "" && version != "dev" { // a build without git
 			found["the version"] = version
 		}
 	}
-	require.NotEmpty(t, found["the version"])
 	for _, hospital := range x.hospitals() {
 		base, err := url.Parse(hospital.BaseURL())
 		require.NoError(t, err)
