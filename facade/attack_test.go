@@ -8,6 +8,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
+
+	"fhirgate/fhir"
 )
 
 // fill puts the addresses that a test's text names into it.
@@ -352,4 +354,41 @@ func TestAttachmentsOutsideTheBaseAreBinaries(t *testing.T) {
 	file := b.call("GET", gjson.GetBytes(a.body, "content.0.attachment.url").Str, "")
 	require.Equal(t, 200, file.StatusCode, "%s", file.body)
 	require.Equal(t, "%PDF", string(file.body))
+}
+
+// TestASealedLinkOpensNoOtherType: who may write a resource may have written into
+// it an address of the hospital that no base maps, and which is sealed for the
+// one who reads it.
+func TestASealedLinkOpensNoOtherType(t *testing.T) {
+	b := newBench(t, nil)
+	host := "http://" + mustParse(t, b.hospitals.Harbor.BaseURL()).Host
+	const patient = `{"resourceType":"Patient","id":"1"}`
+	for name, tc := range map[string]struct {
+		media, answer string
+		status        int
+	}{
+		"the content":          {"application/pdf", "%PDF", 200},
+		"a Binary":             {fhirJSON, `{"resourceType":"Binary","contentType":"application/pdf","data":"eA=="}`, 200},
+		"another type":         {fhirJSON, patient, 403},
+		"many of another type": {fhirJSON, searchset(patient), 403},
+		"another type in XML":  {"application/xml", `<Patient xmlns="http://hl7.org/fhir"><id value="1"/></Patient>`, 502},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.t = t
+			h := &hospitalSays{body: `{"resourceType":"DocumentReference","id":"1","content":[{"attachment":{"url":"` + host + `/older/Patient/1"}}],"author":[{"reference":"` + host + `/older/Practitioner/1/$everything"}]}`}
+			b.scoped(h, "system/DocumentReference.rs", "system/Binary.r", "system/Practitioner.r")
+			b.facade.Snapshot().Hospitals["harbor"].Route.Interactions["Practitioner"] = []fhir.Interaction{fhir.Read}
+			document := b.narrow("GET", "DocumentReference/1", "")
+			h.body, h.header = tc.answer, http.Header{"Content-Type": {tc.media}}
+			for _, place := range []string{"content.0.attachment.url", "author.0.reference"} {
+				link := gjson.GetBytes(document.body, place).Str
+				require.Contains(t, link, "/_sealed/")
+				a := b.call("GET", link, "", "Authorization", "Bearer narrow")
+				if place != "author.0.reference" {
+					require.Equal(t, tc.status, a.StatusCode, "%s", a.body)
+				}
+				require.NotContains(t, string(a.body), `"id":"1"`)
+			}
+		})
+	}
 }

@@ -41,7 +41,9 @@ func (f *Facade) authorise(c *call) error {
 		}
 	}
 	var err error
-	c.permission, err = c.permit(c.req, conditionOf(c))
+	if c.permission, err = c.permit(c.req, conditionOf(c)); c.sealed != nil {
+		c.permission = c.permission.Unsettled() // who wrote the link that was sealed is not known
+	}
 	return err
 }
 

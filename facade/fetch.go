@@ -61,6 +61,9 @@ func (f *Facade) fetch(ctx context.Context, c *call, locator string) (mediaType 
 	if err != nil {
 		return "", nil, brokenOff(err)
 	}
+	if isFHIRXML(content) {
+		return "", nil, refuse("the attachment's url leads to a resource, which is no attachment")
+	}
 	if len(content) > resource.MaxInline {
 		return "", nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueTooLong, "the attachment that the body refers to is larger than 32 MiB")
 	}

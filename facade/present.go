@@ -105,6 +105,8 @@ func (f *Facade) presentSuccess(c *call) error {
 		return fhir.NewError(http.StatusHTTPVersionNotSupported, fhir.IssueNotSupported, "the answer is too long for HTTP/1.0, where half of it could not be told from the whole: call with HTTP/1.1")
 	case raw && c.permission.Looks("Binary"):
 		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, want the Binary looked at: ask for it as application/fhir+json")
+	case raw && c.sealed != nil && isFHIRXML(head.bytes):
+		return notFHIR("the link leads to a resource, and the hospital did not answer with JSON")
 	case raw:
 		return f.streamRaw(c, head)
 	case isLines(media):
@@ -148,6 +150,13 @@ func mayBeEmpty(c *call) bool {
 func isJSON(media string, b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
 	return media != "text/html" && len(b) > 0 && (b[0] == '{' || b[0] == '[')
+}
+
+// isFHIRXML reports whether an answer begins as a resource in XML does: by its
+// namespace (https://hl7.org/fhir/R4/xml.html).
+func isFHIRXML(b []byte) bool {
+	b = b[:min(len(b), 4<<10)]
+	return bytes.Contains(b, []byte(`"http://hl7.org/fhir"`)) || bytes.Contains(b, []byte(`'http://hl7.org/fhir'`))
 }
 
 func saysNothing(b []byte) bool { return len(bytes.TrimSpace(b)) == 0 }

@@ -21,6 +21,13 @@ type Permission struct {
 // Free reports that no resource of the answer has to be looked at.
 func (p Permission) Free() bool { return p.free }
 
+// Unsettled returns p for a call whose path does not tell what it is about: that
+// the answer is what was asked for is not taken for granted.
+func (p Permission) Unsettled() Permission {
+	p.free = p.free && p.access.open(p.needs|Read|Search)
+	return p
+}
+
 // brings returns the actions that a resource of typ in the answer needs. One
 // that nobody asked for needs r.
 func (p *Permission) brings(typ string) Actions {
