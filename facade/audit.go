@@ -2,6 +2,7 @@ package facade
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -193,7 +194,7 @@ func (f *Facade) auditEntries(c *call, call audit.Event) {
 		case refusal != nil:
 			event.Status, event.Issue = refusal.Status, string(refusal.Code)
 		case entry.status != 0:
-			event.Status = entry.status
+			event.Status, event.Issue = entry.status, cmp.Or(string(entry.issue), event.Issue)
 		}
 		f.trail.Record(event)
 	}

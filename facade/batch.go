@@ -29,8 +29,9 @@ type batchEntry struct {
 	req        fhir.Request // what it asks for; zero until that is known
 	condition  string       // the parameters that decide what it is about
 	permission smart.Permission
-	status     int    // of the hospital's answer; 0 = not told
-	created    string // what it created, as a reference
+	status     int            // of the hospital's answer, or of a refusal of it; 0 = not told
+	issue      fhir.IssueCode // of that refusal
+	created    string         // what it created, as a reference
 }
 
 const (

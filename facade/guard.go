@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -121,20 +122,47 @@ func (c *call) withholdAnswer(text []byte, at int) ([]byte, error) {
 	resource := gjson.GetBytes(text, "resource")
 	switch {
 	case entry.status == http.StatusNotModified && !entry.permission.Free(): // there is none to look at
-		return []byte(entryOutcome(errWithheld(), c.id)), nil
+		return entry.withheld(c.id), nil
 	case !resource.Exists():
 		return text, nil
 	case entry.hides():
 		return sjson.DeleteBytes(text, "resource")
 	case entry.permission.Free(), entry.permission.Sees([]byte(resource.Raw)):
 		return text, nil
+	case changesOne(entry.req): // it is written all the same
+		return sjson.DeleteBytes(text, "resource")
 	default:
-		return []byte(entryOutcome(errWithheld(), c.id)), nil
+		return entry.withheld(c.id), nil
+	}
+}
+
+// withheld returns the answer to an entry whose resource the caller may not see,
+// and notes it.
+func (e *batchEntry) withheld(requestID string) []byte {
+	refusal := errWithheld()
+	e.status, e.issue = refusal.Status, refusal.Code
+	return []byte(entryOutcome(refusal, requestID))
+}
+
+// changesOne reports whether a request writes one resource, which an answer may
+// hold.
+func changesOne(req fhir.Request) bool {
+	switch req.Interaction {
+	case fhir.Create, fhir.Update, fhir.Patch:
+		return true
+	default:
+		return false
 	}
 }
 
 func errWithheld() *fhir.Error {
 	return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, do not cover this resource")
+}
+
+// isWithheld reports whether an answer fails because the caller may not see it.
+func isWithheld(err error) bool {
+	var refusal *fhir.Error
+	return errors.As(err, &refusal) && refusal.Status == http.StatusForbidden
 }
 
 // holdGuarded reads an answer whole that must be looked at before its first byte

@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"fhirgate/fhir"
+	"fhirgate/observe/audit"
 	"fhirgate/policies/smart"
 )
 
@@ -331,4 +332,31 @@ func TestAPlanMayRequireAPurpose(t *testing.T) {
 	require.Equal(t, 400, b.narrow("GET", "Patient/1", "", purposeHeader, "TREAT").StatusCode)
 	require.Equal(t, 400, b.narrow("GET", "Patient/1", "", purposeHeader, "TREAT", behalfHeader, strings.Repeat("x", 300)).StatusCode)
 	require.Equal(t, 200, b.narrow("GET", "Patient/1", "", purposeHeader, "TREAT", behalfHeader, "Practitioner/7").StatusCode)
+}
+
+// TestWhatIsWrittenIsNotRefused: a caller that was told 403 would write it again.
+func TestWhatIsWrittenIsNotRefused(t *testing.T) {
+	b := newBench(t, nil)
+	trail := &fakeTrail{}
+	b.facade.trail = trail
+	scopes := []string{"system/Observation.cu", "system/Observation.r?category=laboratory"}
+	b.scoped(&hospitalSays{body: vital, status: 201, header: http.Header{"Location": {"Observation/vital"}}}, scopes...)
+	a := b.narrow("POST", "Observation", vital)
+	require.Equal(t, 201, a.StatusCode)
+	require.Empty(t, a.body)
+	require.NotEmpty(t, a.Header.Get("Location"))
+	trail.taken(t, 1)
+
+	b.scoped(&hospitalSays{body: `{"resourceType":"Bundle","type":"batch-response","entry":[
+		{"resource":` + vital + `,"response":{"status":"201 Created","location":"Observation/vital"}},
+		{"resource":` + vital + `,"response":{"status":"200 OK"}}]}`}, scopes...)
+	a = b.narrow("POST", "", `{"resourceType":"Bundle","type":"batch","entry":[
+		{"request":{"method":"POST","url":"Observation"},"resource":`+vital+`},
+		{"request":{"method":"GET","url":"Observation/vital"}}]}`)
+	require.Equal(t, "201 Created", gjson.GetBytes(a.body, "entry.0.response.status").Str, "%s", a.body)
+	require.Equal(t, "403 Forbidden", gjson.GetBytes(a.body, "entry.1.response.status").Str)
+	require.NotContains(t, string(a.body), "vital-signs")
+	events := trail.taken(t, 3)
+	require.Equal(t, []int{200, 201, 403}, each(events, func(e audit.Event) int { return e.Status }), "what the caller was told is what is kept")
+	require.Equal(t, []string{"", "", "forbidden"}, each(events, func(e audit.Event) string { return e.Issue }))
 }

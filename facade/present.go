@@ -119,13 +119,24 @@ func (f *Facade) presentSuccess(c *call) error {
 	if err := c.hospital.Vendor.Succeeded(c.rulesCall(), c.query, c.answer.StatusCode, head.bytes); err != nil {
 		return err
 	}
-	if head, err = c.holdGuarded(head); err != nil {
+	err = f.presentJSON(c, head)
+	if isWithheld(err) && changesOne(c.req) && !c.w.begun {
+		return c.sendEmpty() // it is written: a refusal would have the caller write it again
+	}
+	return err
+}
+
+// presentJSON rewrites an answer, whole or as it comes.
+func (f *Facade) presentJSON(c *call, h head) error {
+	h, err := c.holdGuarded(h)
+	switch {
+	case err != nil:
 		return err
+	case h.whole:
+		return f.presentWhole(c, h)
+	default:
+		return f.streamJSON(c, h)
 	}
-	if head.whole {
-		return f.presentWhole(c, head)
-	}
-	return f.streamJSON(c, head)
 }
 
 // sendEmpty answers a write with its status and header alone.
