@@ -2,7 +2,6 @@ package facade
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -173,20 +172,9 @@ func (f *Facade) readBody(c *call) ([]byte, error) {
 // adaptResource rewrites a JSON body. For a batch or transaction its entries go
 // through their own stages first.
 func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
-	m := f.requestLinks(c)
-	var refused error
-	m.Seen = func(locator []byte) {
-		refused = cmp.Or(refused, c.permitReference(locator))
-		if c.touched != nil {
-			c.touched.seen(locator)
-		}
-	}
-	adapted, err := links.Rewrite(nil, body, m)
+	adapted, err := f.moveReferences(c, body)
 	if err != nil {
-		return nil, bodyError(err)
-	}
-	if refused != nil {
-		return nil, refused
+		return nil, err
 	}
 	if c.req.Interaction == fhir.Batch {
 		return f.adaptBatch(c, body, adapted)
@@ -201,6 +189,32 @@ func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
 		return f.applyBody(c, c.rulesCall(), adapted, c.out.Header.Set)
 	}
 	return adapted, nil
+}
+
+// moveReferences returns a body with its locators mapped. It notes the patients
+// that it refers to, and refuses a reference that is a search which the caller may
+// not make.
+func (f *Facade) moveReferences(c *call, body []byte) ([]byte, error) {
+	m := f.requestLinks(c)
+	var refused error
+	m.Seen = func(locator []byte) {
+		if refused == nil {
+			refused = c.refersTo(locator)
+		}
+	}
+	adapted, err := links.Rewrite(nil, body, m)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	return adapted, refused
+}
+
+// refersTo takes note of a reference in a body.
+func (c *call) refersTo(locator []byte) error {
+	if c.touched != nil {
+		c.touched.seen(locator)
+	}
+	return c.permitReference(locator)
 }
 
 // resourceType returns a resource's type, and whether it is said once. gjson
@@ -246,9 +260,9 @@ func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
 // adaptPatch rewrites a JSON Patch (RFC 6902): the references inside its
 // values, and values that are a locator themselves.
 func (f *Facade) adaptPatch(c *call, body []byte) ([]byte, error) {
-	adapted, err := links.Rewrite(nil, body, f.requestLinks(c))
+	adapted, err := f.moveReferences(c, body)
 	if err != nil {
-		return nil, bodyError(err)
+		return nil, err
 	}
 	if err := uniqueKeys(body); err != nil {
 		return nil, err
@@ -287,6 +301,9 @@ func (f *Facade) adaptOperation(c *call, op gjson.Result) (string, error) {
 	value := op.Get("value")
 	if value.Type != gjson.String || !isLocatorPath(op.Get("path").Str) {
 		return op.Raw, nil
+	}
+	if err := c.refersTo([]byte(value.Str)); err != nil {
+		return "", err
 	}
 	mapped, err := f.requestLocator(c, value.Str)
 	if err != nil || mapped == value.Str {

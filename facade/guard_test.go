@@ -297,6 +297,12 @@ func TestAConditionalReferenceIsASearch(t *testing.T) {
 	}
 	require.Empty(t, h.taken())
 	require.Equal(t, 201, b.narrow("POST", "Observation", strings.Replace(lab, "Patient/1", "Observation?code=1", 1)).StatusCode)
+	h.taken()
+	for _, operation := range []string{`"path":"/subject","value":{"reference":"Patient?identifier=1"}`, `"path":"/subject/reference","value":"Patient?identifier=1"`} {
+		a := b.narrow("PATCH", "Observation/lab", `[{"op":"replace",`+operation+`}]`, "Content-Type", patchType)
+		require.Equal(t, 403, a.StatusCode, "%s: %s", operation, a.body)
+	}
+	require.Empty(t, h.taken())
 }
 
 func TestWaysIn(t *testing.T) {
