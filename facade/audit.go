@@ -32,7 +32,24 @@ func (f *Facade) auditable(c *call) error {
 	}
 	c.touched = new(touched)
 	c.touched.asked(c.req, conditionOf(c))
+	if c.sealed != nil {
+		c.askedBySeal()
+	}
 	return nil
+}
+
+// askedBySeal notes whom and what a sealed link is about, which only its address
+// tells.
+func (c *call) askedBySeal() {
+	target, err := url.Parse(c.sealed.URL)
+	if err != nil {
+		return // belongsTo has refused it
+	}
+	c.touched.asked(c.req, target.RawQuery)
+	if c.req.Interaction == fhir.Read {
+		c.created = createdAt(target.Path)
+		c.touched.seen([]byte(target.Path))
+	}
 }
 
 // touched are the patients that a call is about.
@@ -89,16 +106,17 @@ func (t *touched) asked(req fhir.Request, query string) {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
 		name, value, _ := strings.Cut(pair, "=")
-		name, _, _ = strings.Cut(name, ":")
+		name, errName := url.QueryUnescape(name)
+		plain, err := url.QueryUnescape(value)
+		if errName != nil || err != nil {
+			continue
+		}
+		name, modifier, _ := strings.Cut(name, ":")
 		if name != "patient" && name != "subject" && !(name == "_id" && req.Type == "Patient") {
 			continue
 		}
-		plain, err := url.QueryUnescape(value)
-		if err != nil {
-			continue
-		}
 		for one := range strings.SplitSeq(plain, ",") {
-			if name != "subject" && !strings.Contains(one, "/") {
+			if (name != "subject" || modifier == "Patient") && !strings.Contains(one, "/") {
 				t.patient([]byte(one))
 			} else {
 				t.seen([]byte(one))
@@ -127,7 +145,7 @@ func (f *Facade) audit(c *call) {
 		Status:      c.w.status,
 		Entry:       -1,
 	}
-	if event.OnBehalfOf == "" {
+	if c.consumer.User != "" { // which was verified, as what a header says is not
 		event.OnBehalfOf = c.consumer.User
 	}
 	if c.hospital != nil {

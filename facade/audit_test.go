@@ -1,14 +1,17 @@
 package facade
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"fhirgate/observe/audit"
 )
@@ -68,11 +71,15 @@ func TestWhoTouchedWhomIsKept(t *testing.T) {
 			[]string{"Patient/9"},
 			nil,
 		},
-		"create":      {"POST", "Observation", lab, lab, 201, "Observation/55/_history/1", "create", []string{"Patient/1"}, []string{"Observation/55"}},
-		"refused":     {"GET", "Claim/1", "", "", 403, "", "read", nil, []string{"Claim/1"}},
-		"not at all":  {"GET", "Patient/404", "", `{"resourceType":"OperationOutcome","issue":[]}`, 404, "", "read", []string{"Patient/404"}, []string{"Patient/404"}},
-		"delete":      {"DELETE", "Patient/1", "", `{"resourceType":"OperationOutcome","issue":[]}`, 200, "", "delete", []string{"Patient/1"}, []string{"Patient/1"}},
-		"foreign ids": {"GET", "Observation?subject=Patient/12%3Cscript%3E", "", searchset(), 200, "", "search-type", nil, nil},
+		"escaped name":   {"GET", "Observation?%70atient=3", "", searchset(), 200, "", "search-type", []string{"Patient/3"}, nil},
+		"type in a name": {"GET", "Observation?subject:Patient=3", "", searchset(), 200, "", "search-type", []string{"Patient/3"}, nil},
+		"search by POST": {"POST", "Observation/_search", "patient=3", searchset(), 200, "", "search-type", []string{"Patient/3"}, nil},
+		"patch":          {"PATCH", "Observation/7", `[{"op":"add","path":"/subject","value":{"reference":"Patient/3"}}]`, `{"resourceType":"Observation"}`, 200, "", "patch", []string{"Patient/3"}, []string{"Observation/7"}},
+		"create":         {"POST", "Observation", lab, lab, 201, "Observation/55/_history/1", "create", []string{"Patient/1"}, []string{"Observation/55"}},
+		"refused":        {"GET", "Claim/1", "", "", 403, "", "read", nil, []string{"Claim/1"}},
+		"not at all":     {"GET", "Patient/404", "", `{"resourceType":"OperationOutcome","issue":[]}`, 404, "", "read", []string{"Patient/404"}, []string{"Patient/404"}},
+		"delete":         {"DELETE", "Patient/1", "", `{"resourceType":"OperationOutcome","issue":[]}`, 200, "", "delete", []string{"Patient/1"}, []string{"Patient/1"}},
+		"foreign ids":    {"GET", "Observation?subject=Patient/12%3Cscript%3E", "", searchset(), 200, "", "search-type", nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b.t = t
@@ -80,7 +87,8 @@ func TestWhoTouchedWhomIsKept(t *testing.T) {
 			if tc.location != "" {
 				h.header.Set("Location", tc.location)
 			}
-			a := b.narrow(tc.method, tc.path, tc.body, purposeHeader, "TREAT", behalfHeader, "Practitioner/7")
+			media := map[string]string{"patch": patchType, "search by POST": formType}[name]
+			a := b.narrow(tc.method, tc.path, tc.body, purposeHeader, "TREAT", behalfHeader, "Practitioner/7", "Content-Type", cmp.Or(media, fhirJSON))
 			require.Equal(t, tc.status, a.StatusCode, "%s", a.body)
 			e := trail.taken(t, 1)[0]
 			require.Equal(t, tc.patients, e.Patients)
@@ -152,4 +160,31 @@ func TestTheNumberOfPatientsOfACallIsBounded(t *testing.T) {
 	}
 	require.Len(t, about.patients, maxTouched)
 	require.True(t, about.more)
+}
+
+func TestTheUserOfATokenIsKept(t *testing.T) {
+	b := newBench(t, nil)
+	trail := &fakeTrail{}
+	b.facade.trail = trail
+	b.scoped(&hospitalSays{body: lab})
+	b.consumers.add("person", Consumer{Way: WayProvider, User: "Practitioner/8"})
+	b.call("GET", "/fhir/harbor/Observation/1", "", "Authorization", "Bearer person", behalfHeader, "Practitioner/7")
+	require.Equal(t, "Practitioner/8", trail.taken(t, 1)[0].OnBehalfOf, "what the header says was not verified")
+}
+
+func TestWhatASealedLinkLedToIsKept(t *testing.T) {
+	b := newBench(t, nil)
+	trail := &fakeTrail{}
+	b.facade.trail = trail
+	host := "http://" + mustParse(t, b.hospitals.Harbor.BaseURL()).Host
+	h := &hospitalSays{body: `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"` + host + `/pages?patient=3&page=2"}],"entry":[{"resource":{"resourceType":"DocumentReference","content":[{"attachment":{"url":"` + host + `/files/Binary/9"}}]}}]}`}
+	b.scoped(h, "system/*.cruds")
+	first := b.narrow("GET", "DocumentReference?date=2026", "")
+	trail.taken(t, 1)
+	h.body = searchset()
+	b.narrow("GET", strings.TrimPrefix(gjson.GetBytes(first.body, "link.0.url").Str, b.server.URL+"/fhir/harbor/"), "")
+	require.Equal(t, []string{"Patient/3"}, trail.taken(t, 1)[0].Patients)
+	h.body = `{"resourceType":"Binary"}`
+	b.narrow("GET", strings.TrimPrefix(gjson.GetBytes(first.body, "entry.0.resource.content.0.attachment.url").Str, b.server.URL+"/fhir/harbor/"), "")
+	require.Equal(t, []string{"Binary/9"}, trail.taken(t, 1)[0].Resources)
 }

@@ -246,6 +246,9 @@ func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
 	if c.permission, err = c.permit(c.req, asked); err != nil {
 		return nil, err
 	}
+	if c.touched != nil {
+		c.touched.asked(c.req, form)
+	}
 	if err := f.take(c, c.cost(c.req, asked)); err != nil {
 		return nil, err
 	}

@@ -118,7 +118,7 @@ type call struct {
 	onBehalfOf  string                // for whom the caller calls,
 	purpose     string                // and why, if it says so
 	touched     *touched              // for the audit trail; nil = there is none
-	created     string                // the resource that the call created, as a reference at the hospital
+	created     string                // the resource that the call created, or that a sealed link led to, as a reference at the hospital
 	batch       *batch                // entries of a batch or transaction
 	held        int64                 // bytes of f.bodies to give back
 	attachments map[string]bool       // what sealed links of attachments in the body stand for
