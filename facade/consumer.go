@@ -52,6 +52,10 @@ type Consumers interface {
 // ErrUnknownKey is returned for a credential that gives no access.
 var ErrUnknownKey = errors.New("unknown or revoked key")
 
+// ErrEnded is wrapped beside ErrUnknownKey for a token that was good once: its
+// signature is. Whoever shows it guesses nothing.
+var ErrEnded = errors.New("it was good once")
+
 // SlowedError is returned for a credential that was not looked at.
 type SlowedError struct {
 	After time.Duration // when the sender may try again

@@ -168,7 +168,7 @@ func (d *Directory) look(ctx context.Context, n name, from netip.Addr, read func
 		return d.read(context.WithoutCancel(ctx), n, read)
 	})
 	if err != nil {
-		if errors.Is(err, facade.ErrUnknownKey) {
+		if errors.Is(err, facade.ErrUnknownKey) && !errors.Is(err, facade.ErrEnded) {
 			d.guesses.wrongOne(from, n.what.way(), n.sum)
 		}
 		return nil, err

@@ -2,7 +2,9 @@ package keys
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -105,6 +107,22 @@ func TestOneWrongKeyAgainAndAgain(t *testing.T) {
 	}
 	_, err = g.node.Key(t.Context(), cold, attacker)
 	require.NoError(t, err)
+}
+
+// A server that calls for many people shows many tokens that have ended, and shuts
+// nobody out.
+func TestATokenThatWasGoodIsNoGuess(t *testing.T) {
+	g := newGuessing(t)
+	_, cold := g.create(t)
+	for range 3 * freeGuesses {
+		_, err := g.node.Verified(t.Context(), engine.NewToken(), attacker, func(context.Context) (*facade.Consumer, time.Time, error) {
+			return nil, time.Time{}, fmt.Errorf("%w: %w", facade.ErrUnknownKey, facade.ErrEnded)
+		})
+		require.ErrorIs(t, err, facade.ErrUnknownKey)
+	}
+	_, err := g.node.Key(t.Context(), cold, attacker)
+	require.NoError(t, err)
+	require.Empty(t, g.counted)
 }
 
 // Each way in is counted, in one bucket.

@@ -7,12 +7,15 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/json"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"fhirgate/facade"
 )
 
 const (
@@ -145,7 +148,7 @@ func checkTimes(c jwt.Claims, now time.Time) error {
 	case c.Expiry == nil:
 		return errors.New("it has no exp")
 	case !now.Before(c.Expiry.Time().Add(skew)):
-		return errors.New("it has expired")
+		return fmt.Errorf("it has expired: %w", facade.ErrEnded)
 	case c.NotBefore != nil && now.Add(skew).Before(c.NotBefore.Time()):
 		return errors.New("its nbf is in the future")
 	case c.IssuedAt != nil && now.Add(skew).Before(c.IssuedAt.Time()):

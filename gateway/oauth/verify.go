@@ -44,7 +44,7 @@ func (s *Server) verifyOwn(ctx context.Context, c *compact) (*facade.Consumer, t
 		return nil, time.Time{}, err
 	}
 	if revoked {
-		return nil, time.Time{}, unknown(errors.New("it was revoked"))
+		return nil, time.Time{}, unknown(fmt.Errorf("it was revoked: %w", facade.ErrEnded))
 	}
 	client, err := s.clients.Client(ctx, claims.ClientID)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Server) checkOwn(ctx context.Context, c *compact) (*ownClaims, error) {
 // until.
 func (s *Server) consumer(client *Client, until time.Time) (*facade.Consumer, error) {
 	if client.expired(s.now()) {
-		return nil, unknown(errors.New("the consumer's record has expired"))
+		return nil, unknown(fmt.Errorf("the consumer's record has expired: %w", facade.ErrEnded))
 	}
 	if !client.Expires.IsZero() && client.Expires.Before(until) {
 		until = client.Expires

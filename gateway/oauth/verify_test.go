@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -110,6 +111,7 @@ func TestOwnTokensThatAreRefused(t *testing.T) {
 			consumer, _, err := s.Verify(t.Context(), a.sign())
 			require.ErrorIs(t, err, facade.ErrUnknownKey)
 			require.ErrorContains(t, err, c.reason)
+			require.Equal(t, strings.Contains(c.reason, "expired") || c.reason == "revoked", errors.Is(err, facade.ErrEnded), "it was good once, and is no guess")
 			require.Nil(t, consumer)
 		})
 	}
