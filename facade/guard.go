@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"fhirgate/fhir"
+	"fhirgate/policies/smart"
 	"fhirgate/transforms/links"
 )
 
@@ -29,7 +30,7 @@ func (c *call) guarded(rules *links.Edit) *links.Edit {
 		*edit = *rules
 	}
 	if looks {
-		edit.Signed = errWithheld()
+		edit.Signed = fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the answer is signed, so that nothing can be left out of it, and the caller's scopes or a deny rule of the hospital might want that").Because(errHidden)
 		// It would count what is left out. Included resources it does not count.
 		edit.DropTotal = edit.DropTotal || !c.counts()
 	}
@@ -123,6 +124,8 @@ func (c *call) withholdAnswer(text []byte, at int) ([]byte, error) {
 	switch {
 	case entry.status == http.StatusNotModified && !entry.permission.Free(): // there is none to look at
 		return entry.withheld(c.id), nil
+	case hidesAbsence(entry.req, &entry.permission, entry.status):
+		return entry.withheld(c.id), nil
 	case !resource.Exists():
 		return text, nil
 	case entry.hides():
@@ -155,20 +158,37 @@ func changesOne(req fhir.Request) bool {
 	}
 }
 
+// errWithheld refuses a resource that the caller may not see, and one that is not
+// there as well where some must not be seen: whether there is one is not the
+// caller's to know.
 func errWithheld() *fhir.Error {
-	return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, do not cover this resource")
+	return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "there is no such resource, or the caller's scopes or a deny rule of the hospital do not cover it").Because(errHidden)
 }
 
+// errHidden is the cause of what errWithheld refuses, for the log.
+var errHidden = errors.New("not there, or hidden from the caller")
+
 // isWithheld reports whether an answer fails because the caller may not see it.
-func isWithheld(err error) bool {
-	var refusal *fhir.Error
-	return errors.As(err, &refusal) && refusal.Status == http.StatusForbidden
+func isWithheld(err error) bool { return errors.Is(err, errHidden) }
+
+// hidesAbsence reports whether a hospital's answer that a resource is not there, or
+// was deleted, must look like that of one which the caller may not see.
+func hidesAbsence(req fhir.Request, permission *smart.Permission, status int) bool {
+	if status != http.StatusNotFound && status != http.StatusGone || permission.Free() {
+		return false
+	}
+	switch req.Interaction {
+	case fhir.Read, fhir.VRead, fhir.HistoryInstance, fhir.Patch, fhir.Delete:
+		return permission.Looks(req.Type)
+	default:
+		return false
+	}
 }
 
 // holdGuarded reads an answer whole that must be looked at before its first byte
 // is sent: a single resource, or a Bundle that is stored as one.
 func (c *call) holdGuarded(h head) (head, error) {
-	if h.whole || c.lines || c.batch != nil || c.req.Interaction.AnswersBundle() || !c.looksAtAnswer() {
+	if h.whole || c.lines || c.batch != nil || c.pages() || !c.looksAtAnswer() {
 		return h, nil
 	}
 	var err error
@@ -176,16 +196,25 @@ func (c *call) holdGuarded(h head) (head, error) {
 		return h, brokenOff(err)
 	}
 	if !h.whole {
-		return h, fhir.NewError(http.StatusForbidden, fhir.IssueTooLong, "the answer is larger than 8 MiB, which is more than can be checked against the caller's scopes")
+		return h, fhir.NewError(http.StatusForbidden, fhir.IssueTooLong, "the answer is larger than 8 MiB, which is more than can be checked against the caller's scopes").Because(errHidden)
 	}
 	return h, nil
+}
+
+// pages reports whether the answer is a Bundle of what was found. The history of
+// one resource is not: whether there is any is told before its first byte.
+func (c *call) pages() bool {
+	return c.req.Interaction.AnswersBundle() && c.req.Interaction != fhir.HistoryInstance
 }
 
 // checkStored refuses a Bundle that is one resource, of which the pass that
 // moves locators only looks at the entries, and not at all when it is signed.
 func (c *call) checkStored(body []byte) error {
-	if c.batch != nil || c.lines || c.req.Interaction.AnswersBundle() || !c.looksAtAnswer() {
+	if c.batch != nil || c.lines || c.pages() || !c.looksAtAnswer() {
 		return nil
+	}
+	if c.req.Interaction == fhir.HistoryInstance && c.sealed == nil && !gjson.GetBytes(body, "entry.0").Exists() {
+		return errWithheld()
 	}
 	if gjson.GetBytes(body, "resourceType").Str == "Bundle" && !c.permission.Sees(body) {
 		return errWithheld()

@@ -99,13 +99,13 @@ func TestAReadIsLookedAtBeforeItsFirstByte(t *testing.T) {
 		status int
 	}{
 		"in scope":              {lab, 200},
-		"beyond":                {vital, 403},
+		"beyond":                {vital, 404},
 		"long, in scope":        {long(lab, 3<<20), 200},
-		"long, beyond":          {long(vital, 3<<20), 403},
+		"long, beyond":          {long(vital, 3<<20), 404},
 		"too long to look at":   {long(lab, 9<<20), 403},
-		"category twice":        {strings.Replace(lab, `"subject"`, `"category":[],"subject"`, 1), 403},
-		"no type at all":        {`{"id":"1"}`, 403},
-		"a Bundle that has one": {`{"resourceType":"Bundle","type":"collection","entry":[{"resource":` + vital + `}]}`, 403},
+		"category twice":        {strings.Replace(lab, `"subject"`, `"category":[],"subject"`, 1), 404},
+		"no type at all":        {`{"id":"1"}`, 404},
+		"a Bundle that has one": {`{"resourceType":"Bundle","type":"collection","entry":[{"resource":` + vital + `}]}`, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b.t = t
@@ -113,7 +113,7 @@ func TestAReadIsLookedAtBeforeItsFirstByte(t *testing.T) {
 			a := b.narrow("GET", "Observation/1", "")
 			require.NoError(t, a.err)
 			require.Equal(t, tc.status, a.StatusCode, "%.300s", a.body)
-			if tc.status == 403 {
+			if tc.status >= 400 {
 				require.NotContains(t, string(a.body), "vital")
 			}
 		})
@@ -147,13 +147,13 @@ func TestAWriteChangesOnlyWhatIsInScope(t *testing.T) {
 		calls                       []string // methods that arrived
 	}{
 		"update":                  {lab, "PUT", "Observation/lab", lab, fhirJSON, 200, []string{"GET", "PUT"}},
-		"update of another":       {vital, "PUT", "Observation/vital", strings.Replace(lab, `"lab"`, `"vital"`, 1), fhirJSON, 403, []string{"GET"}},
+		"update of another":       {vital, "PUT", "Observation/vital", strings.Replace(lab, `"lab"`, `"vital"`, 1), fhirJSON, 404, []string{"GET"}},
 		"update to another":       {lab, "PUT", "Observation/lab", strings.Replace(vital, `"vital"`, `"lab"`, 1), fhirJSON, 403, nil},
 		"patch":                   {lab, "PATCH", "Observation/lab", patch("/status"), patchType, 200, []string{"GET", "PATCH"}},
-		"patch of another":        {vital, "PATCH", "Observation/vital", patch("/status"), patchType, 403, []string{"GET"}},
+		"patch of another":        {vital, "PATCH", "Observation/vital", patch("/status"), patchType, 404, []string{"GET"}},
 		"patch out of scope":      {lab, "PATCH", "Observation/lab", patch("/category/0"), patchType, 403, nil},
 		"delete":                  {lab, "DELETE", "Observation/lab", "", "", 200, []string{"GET", "DELETE"}},
-		"delete of another":       {vital, "DELETE", "Observation/vital", "", "", 403, []string{"GET"}},
+		"delete of another":       {vital, "DELETE", "Observation/vital", "", "", 404, []string{"GET"}},
 		"create":                  {lab, "POST", "Observation", lab, fhirJSON, 200, []string{"POST"}},
 		"create of another":       {lab, "POST", "Observation", vital, fhirJSON, 403, nil},
 		"present one is no JSON":  {"<html>", "DELETE", "Observation/lab", "", "", 502, []string{"GET"}},
@@ -182,8 +182,44 @@ func TestAnUpdateOfWhatIsNotThereIsForTheHospitalToJudge(t *testing.T) {
 	b := newBench(t, nil)
 	h := &hospitalSays{status: 404, body: `{"resourceType":"OperationOutcome","issue":[]}`}
 	b.scoped(h, onlyLab)
-	require.Equal(t, 404, b.narrow("DELETE", "Observation/lab", "").StatusCode)
-	require.Len(t, h.taken(), 2)
+	require.Equal(t, 404, b.narrow("PUT", "Observation/lab", lab).StatusCode)
+	require.Len(t, h.taken(), 2, "it may create it")
+}
+
+// TestWhetherThereIsOneIsNotTold compares what is hidden with what is not there.
+func TestWhetherThereIsOneIsNotTold(t *testing.T) {
+	b := newBench(t, nil)
+	hidden := `{"resourceType":"Bundle","type":"history","entry":[{"resource":` + vital + `}]}`
+	const none = `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"not-found","diagnostics":"Resource Observation/1 is not known"}]}`
+	for name, tc := range map[string]struct{ method, path, body, media, hidden string }{
+		"read":    {"GET", "Observation/1", "", "", vital},
+		"history": {"GET", "Observation/1/_history", "", "", hidden},
+		"delete":  {"DELETE", "Observation/1", "", "", vital},
+		"patch":   {"PATCH", "Observation/1", `[{"op":"remove","path":"/note"}]`, patchType, vital},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.t = t
+			answers := make(map[string]answer)
+			for what, h := range map[string]*hospitalSays{
+				"hidden": {body: tc.hidden}, "not there": {body: none, status: 404}, "deleted": {body: none, status: 410},
+			} {
+				b.scoped(h, onlyLab)
+				answers[what] = b.narrow(tc.method, tc.path, tc.body, "Content-Type", tc.media, "X-Request-Id", "same")
+			}
+			want := answers["hidden"]
+			require.Equal(t, 404, want.StatusCode, "%s", want.body)
+			for what, got := range answers {
+				require.Equal(t, want.StatusCode, got.StatusCode, what)
+				require.Equal(t, string(want.body), string(got.body), what)
+				got.Header.Del("Date")
+				want.Header.Del("Date")
+				require.Equal(t, want.Header, got.Header, what)
+			}
+		})
+	}
+	b.scoped(&hospitalSays{body: `{"resourceType":"Bundle","type":"batch-response","entry":[{"resource":` + vital + `,"response":{"status":"200"}},{"response":{"status":"404","outcome":` + none + `}}]}`}, onlyLab)
+	a := b.narrow("POST", "", `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation/1"}},{"request":{"method":"GET","url":"Observation/2"}}]}`)
+	require.Equal(t, gjson.GetBytes(a.body, "entry.0").Raw, gjson.GetBytes(a.body, "entry.1").Raw, "%s", a.body)
 }
 
 func TestWhoMayNotReadGetsNothingBackOfAWrite(t *testing.T) {
@@ -215,7 +251,7 @@ func TestABatchIsLookedAtEntryByEntry(t *testing.T) {
 	for _, entry := range gjson.GetBytes(a.body, "entry").Array() {
 		statuses = append(statuses, entry.Get("response.status").Str[:3])
 	}
-	require.Equal(t, []string{"200", "403", "403", "403", "201", "403"}, statuses, "%s", a.body)
+	require.Equal(t, []string{"200", "404", "404", "403", "201", "403"}, statuses, "%s", a.body)
 	require.NotContains(t, string(a.body), "vital-signs")
 	require.False(t, gjson.GetBytes(a.body, "entry.4.resource").Exists(), "who may not read gets nothing back")
 	require.Contains(t, h.taken()[0], "Observation?date=2026&category=laboratory")
@@ -271,8 +307,8 @@ func TestDenyRulesBindEveryone(t *testing.T) {
 	require.Equal(t, []string{"lab"}, idsOf(get("Observation/1/_history")))
 
 	h.body = restricted
-	require.Equal(t, 403, get("Observation/vital").StatusCode)
-	require.Equal(t, 403, b.call("DELETE", "/fhir/harbor/Observation/vital", "").StatusCode)
+	require.Equal(t, 404, get("Observation/vital").StatusCode)
+	require.Equal(t, 404, b.call("DELETE", "/fhir/harbor/Observation/vital", "").StatusCode)
 	require.Equal(t, 403, b.call("POST", "/fhir/harbor/Observation", restricted).StatusCode)
 	b.facade.Snapshot().Plans["all"].Scopes = []string{"fhirgate/raw"}
 	require.Equal(t, 403, b.call("GET", "/fhir/harbor/Observation/vital", "", rawHeader, "true").StatusCode, "the hospital's own dialect is not what the rules look at")
@@ -360,9 +396,9 @@ func TestWhatIsWrittenIsNotRefused(t *testing.T) {
 		{"request":{"method":"POST","url":"Observation"},"resource":`+vital+`},
 		{"request":{"method":"GET","url":"Observation/vital"}}]}`)
 	require.Equal(t, "201 Created", gjson.GetBytes(a.body, "entry.0.response.status").Str, "%s", a.body)
-	require.Equal(t, "403 Forbidden", gjson.GetBytes(a.body, "entry.1.response.status").Str)
+	require.Equal(t, "404 Not Found", gjson.GetBytes(a.body, "entry.1.response.status").Str)
 	require.NotContains(t, string(a.body), "vital-signs")
 	events := trail.taken(t, 3)
-	require.Equal(t, []int{200, 201, 403}, each(events, func(e audit.Event) int { return e.Status }), "what the caller was told is what is kept")
-	require.Equal(t, []string{"", "", "forbidden"}, each(events, func(e audit.Event) string { return e.Issue }))
+	require.Equal(t, []int{200, 201, 404}, each(events, func(e audit.Event) int { return e.Status }), "what the caller was told is what is kept")
+	require.Equal(t, []string{"", "", "not-found"}, each(events, func(e audit.Event) string { return e.Issue }))
 }

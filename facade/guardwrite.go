@@ -12,17 +12,25 @@ import (
 // guardWrite has the resource that a write changes looked at first, when the
 // scopes or the hospital's deny rules want that. The write is then bound to the
 // version that was seen, if the hospital tells versions and the caller named
-// none. A resource that is not there is for the hospital to judge.
+// none.
 func (f *Facade) guardWrite(c *call) error {
 	if c.batch != nil || !c.permission.NeedsPresent() {
 		return nil
 	}
 	present, etag, err := f.readPresent(c)
-	if err != nil || present == nil {
+	switch {
+	case err != nil:
 		return err
+	case present == nil && c.req.Interaction == fhir.Update: // which may create it
+		return nil
+	case present == nil:
+		return errWithheld()
 	}
 	if err := c.permission.Changes(present); err != nil {
-		return err
+		if c.permission.MayReturn(c.req.Type) && c.permission.Sees(present) {
+			return err // the caller may know it
+		}
+		return errWithheld()
 	}
 	if etag != "" && c.out.Header.Get("If-Match") == "" {
 		c.out.Header.Set("If-Match", etag)

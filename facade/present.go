@@ -418,7 +418,7 @@ func answerError(err error) error {
 	var signed *links.SignedError
 	switch {
 	case errors.As(err, &refusal):
-		if errors.As(err, &place) {
+		if errors.As(err, &place) && !isWithheld(err) { // whose place would tell that there is something
 			refusal = refusal.At(within(place.Path, refusal.Expression))
 		}
 		return refusal

@@ -25,6 +25,9 @@ func (f *Facade) presentRefusal(c *call) error {
 	defer h.release()
 	meant := c.hospital.Vendor.Refuse(c.rulesCall(), c.query, status, c.answer.Header, h.bytes, c.began)
 	status, c.answer.StatusCode = meant.Status, meant.Status
+	if c.batch == nil && hidesAbsence(c.req, &c.permission, status) {
+		return errWithheld()
+	}
 	wait := meant.RetryAfter
 	if wait == 0 {
 		wait = retryAfter(c)
