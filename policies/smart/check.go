@@ -33,6 +33,9 @@ var readOnly = map[string]string{
 // holding it, in numbers or in a narrative, or comes by another way.
 var digests = map[string]bool{"$document": true, "$export": true, "$meta": true, "$stats": true, "$summary": true, "$validate": true}
 
+// stores are those of readOnly that can leave a resource of a type behind.
+var stores = map[string]string{"$document": "Bundle"}
+
 // needs returns the actions that an interaction other than an operation needs
 // on its type (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources).
 // A conditional one searches first, and a conditional update may create.
@@ -132,9 +135,9 @@ func (p *Permission) check(req fhir.Request, query string, form []string) error 
 
 // settled reports whether nothing of the answer can be out of scope: it is one
 // resource, or versions, of a type without conditions. The answer to a search
-// may hold types that nobody asked for.
+// may hold types that nobody asked for, and one with an include those that were.
 func (p *Permission) settled() bool {
-	if len(p.access.denied) > 0 || p.typ == "Bundle" || p.interaction == fhir.SearchType {
+	if len(p.access.denied) > 0 || len(p.included) > 0 || p.typ == "Bundle" || p.interaction == fhir.SearchType {
 		return false
 	}
 	return p.access.level(p.typ, p.needs|p.brings(p.typ)) == full
@@ -167,6 +170,11 @@ func (p *Permission) checkOperation(req fhir.Request) error {
 	const reason = "for this operation"
 	if err := a.refuseDenied(req.Type, reason); err != nil {
 		return err
+	}
+	if stored := stores[req.Operation]; stored != "" {
+		if err := a.permitFully(stored, Create, reason); err != nil {
+			return err
+		}
 	}
 	if len(a.denied) > 0 && (!known || digests[req.Operation]) {
 		return a.permitFully(AllTypes, p.needs, reason)

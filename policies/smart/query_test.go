@@ -227,6 +227,8 @@ func TestOperations(t *testing.T) {
 	}{
 		{"$everything", "1", "system/*.rs", "", 0},
 		{"$everything", "1", "system/*.r", "", 403},
+		{"$document", "1", "system/*.rs", "", 403}, // it can store what it makes
+		{"$document", "1", "system/*.rs system/Bundle.c", "", 0},
 		{"$everything", "1", "system/Patient.cruds", "", 403},
 		{"$everything", "1", "system/*.rs?_tag=a", "", 403},
 		{"$everything", "1", "patient/*.rs", "1", 0},

@@ -150,6 +150,9 @@ func belongs(resource gjson.Result, typ, patient, base string, write bool) bool 
 			found = found || id == patient
 			stranger = stranger || id != patient
 		}
+		if ref, _ := text(reference, "reference"); target == "" && strings.Contains(ref, "Patient") { // perhaps the hospital finds whose it is
+			stranger = true
+		}
 		return false, readable
 	}
 	m := compartment[typ]

@@ -52,6 +52,14 @@ func TestWritesForAPatient(t *testing.T) {
 	require.NoError(t, create.Sends([]byte(`{"resourceType":"Observation","subject":{"reference":"Patient/1"}}`)))
 	require.Error(t, create.Sends([]byte(`{"resourceType":"Observation","subject":{"reference":"Patient/2"},"performer":[{"reference":"Patient/1"}]}`)))
 	require.Error(t, create.Sends([]byte(`{"resourceType":"Observation","status":"final"}`)))
+	book := c.write(t, fhir.Create, "Appointment")
+	for with, allowed := range map[string]bool{
+		"Practitioner/1": true, "https://elsewhere.example/Practitioner/1": true, "urn:uuid:6f6b2c1e-0d7f-4a53-9a67-6b8d4a3a9d10": true,
+		"Patient/2": false, "https://elsewhere.example/Patient/2": false, "/Patient/2": false, "Patient?identifier=2": false,
+	} {
+		err := book.Sends([]byte(`{"resourceType":"Appointment","participant":[{"actor":{"reference":"Patient/1"}},{"actor":{"reference":"` + with + `"}}]}`))
+		require.Equal(t, allowed, err == nil, with)
+	}
 	for typ, i := range map[string]fhir.Interaction{"Patient": fhir.Create, "Practitioner": fhir.Update, "Binary": fhir.Create} {
 		_, err := c.access(t).Check(fhir.Request{Interaction: i, Type: typ, ID: "1"}, "")
 		require.Equal(t, 403, status(t, err), typ)
