@@ -96,6 +96,9 @@ func (f *Facade) adaptBatch(c *call, original, adapted []byte) ([]byte, error) {
 
 // adaptEntry permits one entry and returns it as it goes to the hospital.
 func (f *Facade) adaptEntry(c *call, of *batchEntry, entry gjson.Result, adapted string) (string, error) {
+	if err := plainRequest(entry); err != nil {
+		return "", err
+	}
 	method, locator := entry.Get("request.method").Str, entry.Get("request.url").Str
 	if rest, ok := below(c.hospital.public, locator); ok {
 		locator = rest
@@ -124,6 +127,9 @@ func (f *Facade) adaptEntry(c *call, of *batchEntry, entry gjson.Result, adapted
 	}
 	if typ := entry.Get("resource.resourceType").Str; (req.Interaction == fhir.Create || req.Interaction == fhir.Update) && typ != req.Type {
 		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the entry's resource is not of the type in request.url")
+	}
+	if entry.Get("resource").Exists() && (!req.Interaction.Writes() || req.Interaction == fhir.Delete) { // as noBody
+		return "", fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "an entry with the interaction "+string(req.Interaction)+" takes no resource")
 	}
 	of.req, of.condition = req, query
 	if ifNoneExist := header.Get("If-None-Exist"); ifNoneExist != "" {
@@ -170,8 +176,8 @@ func (f *Facade) adaptEntry(c *call, of *batchEntry, entry gjson.Result, adapted
 	if query != "" {
 		target += "?" + query
 	}
-	if resource := entry.Get("resource"); resource.Exists() {
-		if err := of.permission.Sends([]byte(resource.Raw)); err != nil {
+	if resource := gjson.Get(adapted, "resource"); resource.Exists() {
+		if err := c.sends(of.permission, []byte(resource.Raw)); err != nil {
 			return "", err
 		}
 	}
@@ -190,6 +196,26 @@ func (f *Facade) adaptEntry(c *call, of *batchEntry, entry gjson.Result, adapted
 		return adapted, nil
 	}
 	return sjson.Set(adapted, "request.url", target)
+}
+
+// requestElements are those of Bundle.entry.request, in lower case.
+var requestElements = map[string]string{
+	"method": "method", "url": "url", "ifnonematch": "ifNoneMatch", "ifmodifiedsince": "ifModifiedSince", "ifmatch": "ifMatch", "ifnoneexist": "ifNoneExist",
+}
+
+// plainRequest refuses a request in which the hospital could find more than was
+// permitted: an element in another letter case, or one that is no text.
+func plainRequest(entry gjson.Result) error {
+	plain := true
+	entry.Get("request").ForEach(func(key, value gjson.Result) bool {
+		element, known := requestElements[strings.ToLower(key.Str)]
+		plain = !known || key.Str == element && value.Type == gjson.String
+		return plain
+	})
+	if !plain {
+		return fhir.NewError(http.StatusBadRequest, fhir.IssueStructure, "an element of the request is not spelled as FHIR has it, or is no text")
+	}
+	return nil
 }
 
 // conditionsOf returns the headers that an entry stands for

@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"fhirgate/fhir"
+	"fhirgate/policies/smart"
 	"fhirgate/transforms/links"
 )
 
@@ -183,7 +184,10 @@ func (f *Facade) adaptResource(c *call, body []byte) ([]byte, error) {
 		if typ, once := resourceType(body); typ != c.req.Type || !once {
 			return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "resourceType must be "+c.req.Type+", the type in the path").At("resourceType")
 		}
-		if err := c.permission.Sends(body); err != nil {
+		if c.req.Interaction == fhir.Update && !c.req.Conditional && !c.permission.Free() && gjson.GetBytes(body, "id").Str != c.req.ID {
+			return nil, fhir.NewError(http.StatusBadRequest, fhir.IssueInvalid, "the resource's id must be the one in the path (https://hl7.org/fhir/R4/http.html#update)").At("id")
+		}
+		if err := c.sends(c.permission, adapted); err != nil {
 			return nil, err
 		}
 		return f.applyBody(c, c.rulesCall(), adapted, c.out.Header.Set)
@@ -215,6 +219,24 @@ func (c *call) refersTo(locator []byte) error {
 		c.touched.seen(locator)
 	}
 	return c.permitReference(locator)
+}
+
+// sends refuses a content that the caller may not write. It is looked at as it
+// would be read again: with the gateway's addresses, also where the caller wrote
+// the hospital's own.
+func (c *call) sends(permission smart.Permission, adapted []byte) error {
+	if permission.Free() {
+		return nil
+	}
+	m := &links.Map{}
+	for _, base := range c.hospital.bases {
+		m.Prefixes = append(m.Prefixes, links.Prefix{From: base, To: c.hospital.public})
+	}
+	content, err := links.Rewrite(nil, adapted, m)
+	if err != nil {
+		return bodyError(err)
+	}
+	return permission.Sends(content)
 }
 
 // resourceType returns a resource's type, and whether it is said once. gjson

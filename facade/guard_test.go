@@ -320,6 +320,40 @@ func TestDenyRulesBindEveryone(t *testing.T) {
 	require.Equal(t, 403, get("Binary/1").StatusCode, "what has no meta cannot be looked at")
 }
 
+func TestWhatIsSentIsLookedAtAsItWouldBeRead(t *testing.T) {
+	b := newBench(t, nil)
+	rule, err := smart.ParseFilter("Observation", "subject=Patient/2")
+	require.NoError(t, err)
+	b.denied = []smart.Filter{rule}
+	b.configure()
+	h := &hospitalSays{status: 201, body: lab}
+	b.scoped(h)
+	for _, base := range []string{"", b.server.URL + "/fhir/harbor/", b.hospitals.Harbor.BaseURL() + "/"} {
+		of2 := strings.Replace(lab, "Patient/1", base+"Patient/2", 1)
+		require.Equal(t, 403, b.call("POST", "/fhir/harbor/Observation", of2).StatusCode, base)
+		a := b.call("POST", "/fhir/harbor", `{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"POST","url":"Observation"},"resource":`+of2+`}]}`)
+		require.Equal(t, 403, a.StatusCode, base)
+	}
+	require.Empty(t, h.taken())
+	require.Equal(t, 400, b.call("PUT", "/fhir/harbor/Observation/other", lab).StatusCode, "the hospital might write it there")
+	require.Empty(t, h.taken())
+}
+
+func TestAnEntrySaysPlainlyWhatItAsksFor(t *testing.T) {
+	b := newBench(t, nil)
+	h := &hospitalSays{}
+	b.scoped(h, "system/Patient.cr")
+	for _, entry := range []string{
+		`{"request":{"method":"POST","url":"Patient","IfNoneExist":"identifier=1"},"resource":{"resourceType":"Patient"}}`,
+		`{"request":{"method":"POST","url":"Patient","ifNoneExist":["identifier=1"]},"resource":{"resourceType":"Patient"}}`,
+		`{"request":{"method":"GET","url":"Patient/1"},"resource":{"resourceType":"Parameters"}}`,
+	} {
+		a := b.narrow("POST", "", `{"resourceType":"Bundle","type":"batch","entry":[`+entry+`]}`)
+		require.Equal(t, "400 Bad Request", gjson.GetBytes(a.body, "entry.0.response.status").Str, "%s", entry)
+	}
+	require.Empty(t, h.taken())
+}
+
 func TestAConditionalReferenceIsASearch(t *testing.T) {
 	b := newBench(t, nil)
 	h := &hospitalSays{body: lab, status: 201}
