@@ -18,27 +18,28 @@ func withID(resource, reference string) string {
 }
 
 func constraintAttacks() []attack {
-	const outside = "The answer says that the scopes do not cover it, and shows nothing of it."
+	const outside = "The answer is that to a resource that is not there."
 	return []attack{
 		{
-			name: "A read outside the constraint", sends: "Read, version and a read in a batch of a vital sign.",
-			hides: outside, status: 403, code: "forbidden", reaches: true,
+			name: "A read outside the constraint", sends: "Read, version, history and a read in a batch of a vital sign.",
+			hides: outside, status: 404, code: "not-found", reaches: true,
 			try: func(f *fight) {
 				c := f.plan("lab")
 				f.works(c.get("/fhir/harbor/" + f.secret.lab))
-				for _, rest := range []string{"", "/_history/1", "?_elements=category", "?_summary=text"} {
+				for _, rest := range []string{"", "/_history/1", "/_history", "?_elements=category", "?_summary=text"} {
 					a := c.get("/fhir/harbor/" + f.secret.vital + rest)
 					f.strikes(a)
+					f.same(a, c.get("/fhir/harbor/Observation/there-is-none"+rest))
 					require.NotContains(f.t, string(a.body), "Geheimwert")
 				}
 				f.forget()
 				batch := c.post("/fhir/harbor", bundle("batch", entryOf("GET", f.secret.vital)))
-				require.Equal(f.t, "forbidden", gjson.GetBytes(batch.body, "entry.0.response.outcome.issue.0.code").Str, "%s", batch.body)
+				require.Equal(f.t, "not-found", gjson.GetBytes(batch.body, "entry.0.response.outcome.issue.0.code").Str, "%s", batch.body)
 				require.NotContains(f.t, string(batch.body), "Geheimwert")
 			},
 		},
 		{
-			name: "A search outside the constraint", sends: "`Observation?category=vital-signs`, `_id=` of a vital sign, all Observations, the history of a vital sign and of the type, and as a search by POST.",
+			name: "A search outside the constraint", sends: "`Observation?category=vital-signs`, `_id=` of a vital sign, all Observations, the history of the type, and as a search by POST.",
 			hides: "What is outside is left out, and there is no total.", status: 200, answer: "200, without them", reaches: true,
 			try: func(f *fight) {
 				c := f.plan("lab")
@@ -46,7 +47,7 @@ func constraintAttacks() []attack {
 				found := f.works(c.get("/fhir/harbor/Observation?_id=" + id))
 				require.Len(f.t, found.ok(200).Get("entry").Array(), 1, "%s", found.body)
 				_, id, _ = strings.Cut(f.secret.vital, "/")
-				for _, target := range []string{"?category=vital-signs", "?_id=" + id, "", "?_count=200", "/" + id + "/_history", "/_history", "?category=vital-signs&category=laboratory"} {
+				for _, target := range []string{"?category=vital-signs", "?_id=" + id, "", "?_count=200", "/_history", "?category=vital-signs&category=laboratory"} {
 					a := c.get("/fhir/harbor/Observation" + target)
 					f.strikes(a)
 					require.NotContains(f.t, string(a.body), "Geheimwert", target)
@@ -60,7 +61,7 @@ func constraintAttacks() []attack {
 		},
 		{
 			name: "A version outside the constraint", sends: "A read of a vital sign with `If-None-Match` and `If-Modified-Since` that fit: by itself, by HEAD, and as an entry of a batch.",
-			hides: "There is no 304, no `ETag` and no `Last-Modified`, which would tell the version and when it was made.", status: 403, code: "forbidden", reaches: true,
+			hides: "There is no 304, no `ETag` and no `Last-Modified`, which would tell the version and when it was made.", status: 404, code: "not-found", reaches: true,
 			try: func(f *fight) {
 				c, fits := f.plan("lab"), []string{"If-None-Match", `W/"1"`, "If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}
 				f.works(c.get("/fhir/harbor/"+f.secret.lab, fits...))
@@ -73,13 +74,13 @@ func constraintAttacks() []attack {
 					f.same(plain, a)
 					require.Empty(f.t, a.Header.Get("ETag")+a.Header.Get("Last-Modified"))
 				}
-				require.Equal(f.t, http.StatusForbidden, c.call(http.MethodHead, "/fhir/harbor/"+f.secret.vital, "", fits...).StatusCode)
+				require.Equal(f.t, http.StatusNotFound, c.call(http.MethodHead, "/fhir/harbor/"+f.secret.vital, "", fits...).StatusCode)
 				f.forget()
 				entry := func(reference string) string {
 					return `{"request":{"method":"GET","url":"` + reference + `","ifNoneMatch":"W/\"1\"","ifModifiedSince":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}}`
 				}
 				batch := c.post("/fhir/harbor", bundle("batch", entry(f.secret.vital), entry(f.secret.lab))).ok(200)
-				require.Contains(f.t, batch.Get("entry.0.response.status").Str, "403")
+				require.Contains(f.t, batch.Get("entry.0.response.status").Str, "404")
 				require.False(f.t, batch.Get("entry.0.response.etag").Exists())
 				require.Contains(f.t, batch.Get("entry.1.response.status").Str, "200", "what may be seen is")
 			},
@@ -108,7 +109,7 @@ func constraintAttacks() []attack {
 		},
 		{
 			name: "Moving a resource into the constraint", sends: "An update, a patch and a delete of a vital sign, with a content that is a laboratory result.",
-			hides: outside, status: 403, code: "forbidden", reaches: true,
+			hides: "The caller may read laboratory results only: the answer is that to a resource that is not there.", status: 404, code: "not-found", reaches: true,
 			try: func(f *fight) {
 				c := f.plan("lab")
 				f.works(c.call(http.MethodPut, "/fhir/harbor/"+f.secret.lab, withID(labResult, f.secret.lab)))
@@ -174,16 +175,19 @@ func constraintAttacks() []attack {
 				f.same(one, other)
 			},
 		},
-		denyAttack("A denied resource", "A Patient whom a deny rule of the hospital hides, with a plan that permits everything: read, version, update, delete.", func(f *fight, c caller) []answer {
+		denyAttack("A denied resource", "A Patient whom a deny rule of the hospital hides, with a plan that permits everything: read, version, history, update, delete.", http.StatusNotFound, func(f *fight, c caller) []answer {
 			at := "/fhir/annex/" + f.secret.denied
-			return []answer{c.get(at), c.get(at + "/_history/1"), c.call(http.MethodPut, at, withID(`{"resourceType":"Patient","active":true}`, f.secret.denied)), c.call(http.MethodDelete, at, "")}
+			return []answer{c.get(at), c.get(at + "/_history/1"), c.get(at + "/_history"), c.call(http.MethodPut, at, withID(`{"resourceType":"Patient","active":true}`, f.secret.denied)), c.call(http.MethodDelete, at, "")}
 		}),
-		denyAttack("A denied resource inside of another", "A read of an Observation that has that Patient in `contained`, by its id and by a version; and a create of one.", func(f *fight, c caller) []answer {
+		denyAttack("A denied resource inside of another", "A read of an Observation that has that Patient in `contained`, by its id and by a version.", http.StatusNotFound, func(f *fight, c caller) []answer {
 			at := "/fhir/annex/" + f.secret.contained
-			return []answer{c.get(at), c.get(at + "/_history/1"), c.post("/fhir/annex/Observation", containsDenied)}
+			return []answer{c.get(at), c.get(at + "/_history/1")}
+		}),
+		denyAttack("Making what is denied", "A create of an Observation that has such a Patient in `contained`.", http.StatusForbidden, func(f *fight, c caller) []answer {
+			return []answer{c.post("/fhir/annex/Observation", containsDenied)}
 		}),
 		{
-			name: "A search that would bring a denied resource", sends: "At that hospital: a search by the id and by the name, all Patients, `_include` of a subject, `$everything`, the histories of the Patient and of the system, a search by POST, a batch.",
+			name: "A search that would bring a denied resource", sends: "At that hospital: a search by the id and by the name, all Patients, `_include` of a subject, `$everything`, the history of the system, a search by POST, a batch.",
 			hides: "It is left out, and there is no total.", status: 200, answer: "200, without it", reaches: true,
 			try: func(f *fight) {
 				c := f.plan("e2e")
@@ -192,7 +196,7 @@ func constraintAttacks() []attack {
 				_, contained, _ := strings.Cut(f.secret.contained, "/")
 				targets := []string{
 					"/Patient?_id=" + id, "/Patient?family=Verborg", "/Patient?_count=500", "/Observation?_id=" + about + "&_include=Observation:subject", "/Patient?_id=" + id + "&_revinclude=Observation:subject",
-					"/Observation?_id=" + contained, "/Patient/" + id + "/_history", "/_history?_count=200", "/Patient/" + id + "/$everything",
+					"/Observation?_id=" + contained, "/_history?_count=200", "/Patient/" + id + "/$everything",
 				}
 				for _, target := range targets {
 					if open := c.get("/fhir/harbor" + target); open.StatusCode == http.StatusOK && strings.Contains(string(open.body), "Verborgen") {
@@ -214,7 +218,7 @@ func constraintAttacks() []attack {
 				require.NotContains(f.t, string(c.post("/fhir/annex", bundle("batch", entryOf("GET", f.secret.denied), entryOf("GET", "Patient?_id="+id))).body), "Verborgen")
 			},
 		},
-		denyAttack("A part of a denied resource", "`_elements` and `_summary` that leave out what the deny rule looks at, and a condition that would tell.", func(f *fight, c caller) []answer {
+		denyAttack("A part of a denied resource", "`_elements` and `_summary` that leave out what the deny rule looks at, and a condition that would tell.", http.StatusForbidden, func(f *fight, c caller) []answer {
 			return []answer{c.get("/fhir/annex/Patient?_elements=name"), c.get("/fhir/annex/Patient?_summary=text"), c.get("/fhir/annex/Patient?_summary=count"), c.get("/fhir/annex/Observation?subject.family=Verborgen")}
 		}),
 	}
@@ -222,9 +226,13 @@ func constraintAttacks() []attack {
 
 // denyAttack is an attack at the hospital annex, whose deny rule hides a Patient
 // that its neighbour harbor shows.
-func denyAttack(name, sends string, try func(f *fight, c caller) []answer) attack {
+func denyAttack(name, sends string, status int, try func(f *fight, c caller) []answer) attack {
+	hides, code := "It is told from what is asked or sent.", "forbidden"
+	if status == http.StatusNotFound {
+		hides, code = "The answer is that to a resource that is not there.", "not-found"
+	}
 	return attack{
-		name: name, sends: sends, hides: "The answer is that to a resource beyond the scopes.", status: 403, code: "forbidden", reaches: true,
+		name: name, sends: sends, hides: hides, status: status, code: code, reaches: true,
 		try: func(f *fight) {
 			c := f.plan("e2e")
 			f.works(c.get("/fhir/annex/Patient/100000"))

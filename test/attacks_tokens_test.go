@@ -322,13 +322,14 @@ func providerAttacks() []attack {
 		},
 		{
 			name: "Another patient than that of the context", sends: "A token in the context of patient 100001 for another Patient, for what belongs to that one, and by a search.",
-			hides: "Nothing of the other Patient is shown, and a search leaves it out.", status: 403, code: "forbidden", reaches: true,
+			hides: "It looks like a Patient that is not there, and a search leaves it out.", status: 404, code: "not-found", reaches: true,
 			try: func(f *fight) {
 				token := f.outside(f.idp.strict, idpES256, claims{
 					"azp": "app", "sub": "a-person", "scope": "patient/*.rs", "patient": "100001", "aud": []string{f.a.url + "/fhir", f.a.url + "/fhir/harbor"},
 				})
 				f.works(f.as(token).get("/fhir/harbor/Patient/100001"))
-				f.strikes(f.as(token).get(somewhere), f.as(token).get("/fhir/harbor/Patient/100002/Observation"))
+				f.strikes(f.as(token).get(somewhere))
+				require.Equal(f.t, http.StatusForbidden, f.as(token).get("/fhir/harbor/Patient/100002/Observation").StatusCode, "told from the path")
 				found := f.as(token).get("/fhir/harbor/Patient?_id=100000").ok(http.StatusOK)
 				require.Empty(f.t, found.Get("entry").Array())
 			},
