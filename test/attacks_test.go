@@ -51,7 +51,7 @@ func attackGroups() []attackGroup {
 		{"The connection", "The attacker plays with HTTP itself.", wireAttacks()},
 		{"Beyond the scopes", "The attacker is a consumer whose plan permits `system/Patient.rs` and nothing else.", scopeAttacks()},
 		{"Batches", "The attacker, with the same plan, hides the call in a Bundle.", batchAttacks()},
-		{"Constrained scopes and deny rules", "The attacker's plan permits `system/Observation.cruds?category=laboratory` and `system/Patient.rs`. What such a caller may not see it does not see, nor any part of it. That there is a resource of an id it can tell: one that is not there is 404.", constraintAttacks()},
+		{"Constrained scopes and deny rules", "The attacker's plan permits `system/Observation.cruds?category=laboratory` and `system/Patient.rs`. What such a caller may not see it does not see, nor any part of it, nor that there is a resource of that id.", constraintAttacks()},
 		{"Bodies", "The attacker hides in the body what its plan does not permit.", bodyAttacks()},
 		{"Links and references", "The attacker follows links that were given to others, and writes references to other hospitals.", linkAttacks()},
 	}
