@@ -117,8 +117,8 @@ func (f *Facade) streamBinary(c *call) error {
 	if c.r.ContentLength > f.limits.Binary {
 		return tooLarge(f.limits.Binary)
 	}
-	if !c.permission.Free() {
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, want the resource looked at: send the Binary as JSON")
+	if !c.permission.SendsUnseen() {
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "a condition of the caller's scopes, or a deny rule of the hospital, may be about this Binary, and only JSON tells: send it as application/fhir+json")
 	}
 	c.out.Header.Set("Content-Type", c.r.Header.Get("Content-Type"))
 	if context := c.r.Header["X-Security-Context"]; len(context) > 0 {

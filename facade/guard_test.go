@@ -81,6 +81,14 @@ func TestASearchIsNarrowedAndItsEntriesAreLookedAt(t *testing.T) {
 	require.Equal(t, []string{"POST /Observation/_search date=2026&category=laboratory"}, h.taken())
 }
 
+func TestAnEntryWithTwoResourcesIsLeftOut(t *testing.T) {
+	b := newBench(t, nil)
+	b.scoped(&hospitalSays{body: `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":` + lab + `,"resource":` + vital + `},{"resource":` + lab + `}]}`}, onlyLab)
+	a := b.narrow("GET", "Observation", "")
+	require.Equal(t, []string{"lab"}, idsOf(a))
+	require.NotContains(t, string(a.body), "vital-signs")
+}
+
 func TestATotalOfWhatIsNotLookedAtStays(t *testing.T) {
 	b := newBench(t, nil)
 	b.scoped(&hospitalSays{body: searchset(lab, vital, `{"resourceType":"Patient","id":"1"}`)}, "system/Observation.rs")
@@ -105,6 +113,7 @@ func TestAReadIsLookedAtBeforeItsFirstByte(t *testing.T) {
 		"too long to look at":   {long(lab, 9<<20), 403},
 		"category twice":        {strings.Replace(lab, `"subject"`, `"category":[],"subject"`, 1), 404},
 		"no type at all":        {`{"id":"1"}`, 404},
+		"an array":              {`[` + vital + `]`, 502},
 		"a Bundle that has one": {`{"resourceType":"Bundle","type":"collection","entry":[{"resource":` + vital + `}]}`, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -352,6 +361,36 @@ func TestAnEntrySaysPlainlyWhatItAsksFor(t *testing.T) {
 		require.Equal(t, "400 Bad Request", gjson.GetBytes(a.body, "entry.0.response.status").Str, "%s", entry)
 	}
 	require.Empty(t, h.taken())
+}
+
+func TestARawBinaryPassesWhereNothingIsAboutIt(t *testing.T) {
+	b := newBench(t, nil)
+	pdf := &hospitalSays{body: "%PDF", header: http.Header{"Content-Type": {"application/pdf"}}}
+	for name, tc := range map[string]struct {
+		scope, deny, where string
+		create, read       int
+	}{
+		"both":                        {"system/Binary.cr", "", "", 200, 200},
+		"create only":                 {"system/Binary.c", "", "", 200, 403},
+		"a deny rule of another type": {"system/Binary.cr", "Observation", "_tag=a", 200, 200},
+		"a deny rule of all types":    {"system/Binary.cr", "*", "_tag=a", 403, 403},
+		"a condition":                 {"system/Binary.cr?_tag=a", "", "", 403, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.t, b.denied = t, nil
+			if tc.deny != "" {
+				filter, err := smart.ParseFilter(tc.deny, tc.where)
+				require.NoError(t, err)
+				b.denied = []smart.Filter{filter}
+			}
+			b.configure()
+			b.scoped(pdf, tc.scope)
+			a := b.narrow("POST", "Binary", "%PDF", "Content-Type", "application/pdf")
+			require.Equal(t, tc.create, a.StatusCode, "%s", a.body)
+			a = b.narrow("GET", "Binary/1", "", "Accept", "application/pdf")
+			require.Equal(t, tc.read, a.StatusCode, "%s", a.body)
+		})
+	}
 }
 
 func TestAConditionalReferenceIsASearch(t *testing.T) {

@@ -103,8 +103,10 @@ func (f *Facade) presentSuccess(c *call) error {
 		return notFHIR("the hospital answered in a content coding that the gateway did not ask for")
 	case !head.whole && !c.r.ProtoAtLeast(1, 1) && !(raw && c.answer.ContentLength >= 0):
 		return fhir.NewError(http.StatusHTTPVersionNotSupported, fhir.IssueNotSupported, "the answer is too long for HTTP/1.0, where half of it could not be told from the whole: call with HTTP/1.1")
+	case raw && c.permission.Looks("Binary") && changesOne(c.req):
+		return c.sendEmpty()
 	case raw && c.permission.Looks("Binary"):
-		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the caller's scopes, or a deny rule of the hospital, want the Binary looked at: ask for it as application/fhir+json")
+		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "a condition of the caller's scopes, or a deny rule of the hospital, may be about this Binary, and only JSON tells: ask for it as application/fhir+json")
 	case raw && c.sealed != nil && isFHIRXML(head.bytes):
 		return notFHIR("the link leads to a resource, and the hospital did not answer with JSON")
 	case raw:

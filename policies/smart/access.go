@@ -156,6 +156,15 @@ func (a *Access) denies(typ string) bool {
 	return false
 }
 
+// mayDeny reports whether a deny rule may match a resource of typ or one that it
+// contains. A Binary contains none.
+func (a *Access) mayDeny(typ string) bool {
+	if typ == "Binary" {
+		return a.denies(typ)
+	}
+	return len(a.denied) > 0
+}
+
 // deniesAll reports whether a deny rule takes the whole type.
 func (a *Access) deniesAll(typ string) bool {
 	for i := range a.denied {

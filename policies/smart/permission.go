@@ -52,7 +52,7 @@ func (p Permission) Looks(typ string) bool {
 	switch {
 	case p.free, p.ok && typ == "OperationOutcome":
 		return false
-	case !p.ok, typ == "Bundle", typ == "Parameters", len(p.access.denied) > 0:
+	case !p.ok, typ == "Bundle", typ == "Parameters", p.access.mayDeny(typ):
 		return true
 	}
 	return p.access.level(typ, p.brings(typ)) != full

@@ -29,12 +29,18 @@ func (p Permission) Changes(present []byte) error { return p.write(present, p.ne
 // a JSON patch must leave alone what decides about that.
 func (p Permission) Sends(body []byte) error {
 	switch {
-	case p.free, p.ok && !p.access.hides(p.typ, p.content()) && len(p.access.denied) == 0:
+	case p.SendsUnseen():
 		return nil
 	case p.ok && p.interaction == fhir.Patch:
 		return p.sendsPatch(body)
 	}
 	return p.write(body, p.content())
+}
+
+// SendsUnseen reports whether any content of the type may go to the hospital, so
+// that it need not be looked at.
+func (p Permission) SendsUnseen() bool {
+	return p.free || p.ok && !p.access.hides(p.typ, p.content()) && !p.access.mayDeny(p.typ)
 }
 
 // content returns the actions that a content needs. A conditional form, which
