@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -94,7 +95,10 @@ func (c *call) withhold(text []byte, entry int) ([]byte, error) {
 	case c.batch != nil:
 		return text, nil
 	case entry >= 0:
-		resource = []byte(gjson.GetBytes(text, "resource").Raw)
+		var once bool
+		if resource, once = resourceIn(text); !once {
+			return nil, nil
+		}
 	}
 	switch {
 	case len(resource) == 0 && !c.counts(): // of a history: that there was one is hidden with it
@@ -120,23 +124,37 @@ func (c *call) withholdAnswer(text []byte, at int) ([]byte, error) {
 	if entry.req.Interaction == fhir.Create {
 		entry.created = createdAt(response.Get("location").Str)
 	}
-	resource := gjson.GetBytes(text, "resource")
+	resource, once := resourceIn(text)
 	switch {
-	case entry.status == http.StatusNotModified && !entry.permission.Free(): // there is none to look at
+	case (!once || entry.status == http.StatusNotModified) && !entry.permission.Free(): // there is not the one to look at
 		return entry.withheld(c.id), nil
 	case hidesAbsence(entry.req, &entry.permission, entry.status):
 		return entry.withheld(c.id), nil
-	case !resource.Exists():
+	case resource == nil:
 		return text, nil
 	case entry.hides():
 		return sjson.DeleteBytes(text, "resource")
-	case entry.permission.Free(), entry.permission.Sees([]byte(resource.Raw)):
+	case entry.permission.Free(), entry.permission.Sees(resource):
 		return text, nil
 	case changesOne(entry.req): // it is written all the same
 		return sjson.DeleteBytes(text, "resource")
 	default:
 		return entry.withheld(c.id), nil
 	}
+}
+
+// resourceIn returns the resource of an entry, and whether there is one at most:
+// a caller could read another than was looked at.
+func resourceIn(entry []byte) (resource []byte, once bool) {
+	found := 0
+	gjson.ParseBytes(entry).ForEach(func(key, value gjson.Result) bool {
+		if strings.EqualFold(key.Str, "resource") {
+			resource = []byte(value.Raw)
+			found++
+		}
+		return true
+	})
+	return resource, found <= 1
 }
 
 // withheld returns the answer to an entry whose resource the caller may not see,

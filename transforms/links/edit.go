@@ -2,6 +2,7 @@ package links
 
 import (
 	"errors"
+	"fmt"
 
 	"fhirgate/internal/jsontext"
 )
@@ -18,7 +19,8 @@ type Edit struct {
 	Holds func(resourceType string) bool
 
 	// Every says that Resource is to see what tells no type as well: entries without
-	// a resource, and objects that are none.
+	// a resource, and objects that are none. A text in which it would miss some
+	// fails: an array, and entries of a Bundle that are no array of objects.
 	Every bool
 
 	// Resource returns what is to stand for text: one resource, then entry is -1,
@@ -83,6 +85,7 @@ type edits struct {
 var (
 	errTooLarge = errors.New("a resource that rules of its vendor apply to is larger than 16 MiB")
 	errLateType = errors.New("the resource's type stands behind what made it look like a Bundle")
+	errNoEntry  = fmt.Errorf("%w: arrays and objects are not where FHIR has them", ErrMalformed)
 )
 
 func (e *edits) reset() { *e = edits{comma: -1} }
@@ -146,7 +149,10 @@ func (s *machine) beginHold(buf []byte, i int, m mode) {
 }
 
 // openEdited is called before the container whose bracket is buf[i] is pushed.
-func (s *machine) openEdited(buf []byte, i int, m mode, k key) {
+func (s *machine) openEdited(buf []byte, i int, m mode, k key) error {
+	if s.m.Edit.Every && s.misplaced(buf[i] == '[', k) {
+		return s.fail(buf, i, m, errNoEntry)
+	}
 	if buf[i] == '{' {
 		s.beginHold(buf, i, m)
 	}
@@ -156,6 +162,20 @@ func (s *machine) openEdited(buf []byte, i int, m mode, k key) {
 	}
 	if s.depth > 0 && !entries && !s.edit.hold.active {
 		s.passEdited(buf)
+	}
+	return nil
+}
+
+// misplaced reports whether an array or object is not where it would be seen: an
+// array that is the root or an entry, or an object in place of the entries.
+func (s *machine) misplaced(array bool, k key) bool {
+	switch s.depth {
+	case 0:
+		return array
+	case 1:
+		return !array && k == keyEntry && !s.stack[1].isOther
+	default:
+		return array && s.stack[2].array && s.stack[2].role == keyEntry && !s.stack[1].isOther
 	}
 }
 

@@ -287,3 +287,24 @@ func TestEveryEntryIsSeenWhenAsked(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int{-1}, seen)
 }
+
+func TestWhatWouldNotBeSeenFails(t *testing.T) {
+	every := edited()
+	every.Every = true
+	const entry = `{"resource":{"resourceType":"Patient"}}`
+	for text, fails := range map[string]bool{
+		`[{"resourceType":"Patient"}]`: true,
+		`[]`:                           true,
+		`{"resourceType":"Bundle","entry":` + entry + `}`:      true,
+		`{"entry":` + entry + `,"resourceType":"Bundle"}`:      true,
+		`{"resourceType":"Bundle","entry":[[` + entry + `]]}`:  true,
+		`{"resourceType":"Bundle","entry":[` + entry + `]}`:    false,
+		`{"resourceType":"List","entry":{"a":[[1]]}}`:          false,
+		`{"resourceType":"Basic","a":[[{}]],"b":{"entry":{}}}`: false,
+	} {
+		_, err := Rewrite(nil, []byte(text), &Map{Edit: every})
+		require.Equal(t, fails, errors.Is(err, ErrMalformed), "%s: %v", text, err)
+		_, err = Rewrite(nil, []byte(text), &Map{Edit: edited()})
+		require.NoError(t, err, text)
+	}
+}

@@ -113,7 +113,9 @@ func (s *machine) run(buf []byte) error {
 					return s.fail(buf, i, mode, ErrTooDeep)
 				}
 				if editing && s.depth <= 2 {
-					s.openEdited(buf, i, mode, k)
+					if err := s.openEdited(buf, i, mode, k); err != nil {
+						return err
+					}
 				}
 				f = s.push(i, k, c == '[')
 				k = keyOther
