@@ -86,7 +86,7 @@ func (c *call) looksAt(typ string) bool { return c.batch != nil || c.permission.
 // withhold returns text if the caller may see the resource in it, and else nil
 // for an entry, or an error.
 func (c *call) withhold(text []byte, entry int) ([]byte, error) {
-	resource := text
+	resource, sees := text, c.permission.Sees
 	switch {
 	case c.batch != nil && entry >= 0:
 		return c.withholdAnswer(text, entry)
@@ -99,11 +99,12 @@ func (c *call) withhold(text []byte, entry int) ([]byte, error) {
 		if resource, once = resourceIn(text); !once {
 			return nil, nil
 		}
+		sees = c.permission.SeesEntry
 	}
 	switch {
 	case len(resource) == 0 && !c.counts(): // of a history: that there was one is hidden with it
 		return nil, nil
-	case len(resource) == 0, c.permission.Free(), c.permission.Sees(resource):
+	case len(resource) == 0, c.permission.Free(), sees(resource):
 		return text, nil
 	case entry < 0 && !c.lines:
 		return nil, errWithheld()

@@ -62,14 +62,17 @@ func (p Permission) Looks(typ string) bool {
 // permit it, and no deny rule matches it or what it contains. An
 // OperationOutcome may; a Bundle or Parameters may if all in it may. What
 // cannot be read, or could be read in two ways, may not.
-func (p Permission) Sees(resource []byte) bool {
+func (p Permission) Sees(resource []byte) bool { return p.seesText(resource, 0) }
+
+// SeesEntry is Sees for a resource in an entry of an answer: a Bundle there is no
+// answer by itself, but a resource that must be in scope as any other.
+func (p Permission) SeesEntry(resource []byte) bool { return p.seesText(resource, 1) }
+
+func (p *Permission) seesText(resource []byte, depth int) bool {
 	if p.free {
 		return true
 	}
-	if !p.ok || !wellFormed(resource) {
-		return false
-	}
-	return p.sees(gjson.ParseBytes(resource), 0)
+	return p.ok && wellFormed(resource) && p.sees(gjson.ParseBytes(resource), depth)
 }
 
 // maxBundles bounds Bundles and Parameters in one another, parts of parameters

@@ -309,6 +309,11 @@ func TestFree(t *testing.T) {
 	require.False(t, p.Looks("Patient"))
 	require.False(t, p.Looks("OperationOutcome"))
 	require.True(t, p.Looks("Practitioner"))
+	found := []byte(`{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Patient"}}]}`)
+	patients := caller{scopes: "system/Patient.rs"}.search(t, "Patient", "")
+	require.True(t, patients.Sees(found), "the answer")
+	require.False(t, patients.SeesEntry(found), "a Bundle that was found")
+
 	documents := caller{scopes: "system/Patient.rs system/Bundle.rs system/Parameters.rs"}.search(t, "Patient", "")
 	require.True(t, documents.Looks("Bundle"))
 	require.True(t, documents.Looks("Parameters"))
