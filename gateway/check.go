@@ -34,6 +34,9 @@ func Check(configFile string, demo bool) (*Checked, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := config.CheckListener(); err != nil {
+		return nil, fmt.Errorf("%s: %w", configFile, err)
+	}
 	snapshot, err := files.Snapshot(config.Settings.PublicURL, nil, nil)
 	if err != nil {
 		return nil, err

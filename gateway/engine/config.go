@@ -45,10 +45,12 @@ func parseConfig(path string, data []byte) (*Config, error) {
 	if err := decoder.Decode(&document); err != nil {
 		return nil, strict.Problems{jsonProblem(path, data, err)}
 	}
-	var problems strict.Problems
+	section := []byte("{}")
 	if document.Section != nil {
-		problems = append(problems, strict.Decode(path, onlySection(data, "fhirgate"), &c.Settings).Problems()...)
+		section = onlySection(data, "fhirgate")
 	}
+	settings := strict.Decode(path, section, &c.Settings)
+	problems := settings.Problems()
 	if err := tyk.FillEnv(&c.tyk); err != nil {
 		return nil, fmt.Errorf("engine: settings in the environment: %w", err)
 	}
@@ -58,7 +60,7 @@ func parseConfig(path string, data []byte) (*Config, error) {
 			problems = append(problems, strict.Problem{File: path, Line: line, Column: column, Text: r.name + ": " + text})
 		}
 	}
-	problems = append(problems, c.Settings.complete(path, c.localURL())...)
+	problems = append(problems, c.Settings.complete(settings, c.localURL())...)
 	if err := c.absolute(); err != nil {
 		return nil, err
 	}

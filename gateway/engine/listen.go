@@ -37,6 +37,13 @@ func listenPublic(address string) (net.Listener, error) {
 	return listener, nil
 }
 
+// CheckListener reports what would keep the public listener from serving: TLS
+// files that cannot be read or do not belong together.
+func (c *Config) CheckListener() error {
+	_, err := publicServer(c, nil, slog.New(slog.DiscardHandler))
+	return err
+}
+
 // publicServer returns the server for the public listener.
 func publicServer(c *Config, handler http.Handler, log *slog.Logger) (*http.Server, error) {
 	options := c.tyk.HttpServerOptions

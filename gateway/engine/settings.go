@@ -56,7 +56,9 @@ type Provider struct {
 // them takes a secret that both sides know.
 var ProviderAlgorithms = []string{"RS256", "RS384", "PS256", "PS384", "ES256", "ES384", "EdDSA"}
 
-func (s *Settings) complete(path, localURL string) strict.Problems {
+// complete fills in the defaults and returns what is wrong with the section, which
+// doc was.
+func (s *Settings) complete(doc *strict.Document, localURL string) strict.Problems {
 	orElse := func(value *string, fallback string) {
 		if *value == "" {
 			*value = fallback
@@ -81,39 +83,47 @@ func (s *Settings) complete(path, localURL string) strict.Problems {
 	s.DrainDelay = time.Duration(s.DrainDelaySeconds) * time.Second
 
 	var problems strict.Problems
-	fail := func(format string, args ...any) {
-		problems = append(problems, strict.Problem{File: path, Text: "fhirgate." + fmt.Sprintf(format, args...)})
+	fail := func(place, format string, args ...any) {
+		problem := doc.Problem(place, format, args...)
+		problem.Text = "fhirgate." + problem.Text
+		problems = append(problems, problem)
 	}
 	if !publicURL.MatchString(s.PublicURL) {
-		fail("public_url: must be http:// or https:// with a host, without query or fragment")
+		fail("public_url", "must be http:// or https:// with a host, without query or fragment")
 	}
 	if _, _, err := net.SplitHostPort(s.AdminListen); err != nil {
-		fail(`admin_listen: must be host:port, such as "127.0.0.1:8081"`)
+		fail("admin_listen", `must be host:port, such as "127.0.0.1:8081"`)
 	}
 	switch s.LogLevel {
 	case "debug", "info", "warn", "error":
 	default:
-		fail("log_level: %s", strict.Unknown("level", s.LogLevel, []string{"debug", "info", "warn", "error"}))
+		fail("log_level", "%s", strict.Unknown("level", s.LogLevel, []string{"debug", "info", "warn", "error"}))
 	}
 	if s.DrainSeconds < 0 {
-		fail("drain_seconds: must be positive")
+		fail("drain_seconds", "must be positive")
 	}
 	if s.DrainDelaySeconds < 0 {
-		fail("drain_delay_seconds: must not be negative")
+		fail("drain_delay_seconds", "must not be negative")
 	}
 	if s.TokenSeconds < 30 || s.TokenSeconds > 300 {
-		fail("token_seconds: must be 30 to 300")
+		fail("token_seconds", "must be 30 to 300")
 	}
-	if _, err := s.Proxies(); err != nil {
-		fail("trusted_proxies: %s", err)
+	for i, text := range s.TrustedProxies {
+		if _, err := network(text); err != nil {
+			fail("trusted_proxies."+strconv.Itoa(i), "%s", err)
+		}
 	}
 	for _, mistake := range s.Audit.Complete(s.DataDir) {
-		fail("audit.%s: %s", mistake.Place, mistake.Text)
+		fail("audit."+mistake.Place, "%s", mistake.Text)
 	}
+	issuers := make(map[string]bool, len(s.IdentityProviders))
 	for i := range s.IdentityProviders {
-		s.IdentityProviders[i].complete(s.PublicURL, func(key, format string, args ...any) {
-			fail("identity_providers[%d].%s: %s", i, key, fmt.Sprintf(format, args...))
-		})
+		provider, place := &s.IdentityProviders[i], "identity_providers."+strconv.Itoa(i)
+		provider.complete(s.PublicURL, func(key, format string, args ...any) { fail(place+"."+key, format, args...) })
+		if issuers[provider.Issuer] {
+			fail(place+".issuer", "stands there twice: a provider is told by its issuer")
+		}
+		issuers[provider.Issuer] = true
 	}
 	return problems
 }
@@ -122,16 +132,28 @@ func (s *Settings) complete(path, localURL string) strict.Problems {
 func (s *Settings) Proxies() ([]netip.Prefix, error) {
 	networks := make([]netip.Prefix, 0, len(s.TrustedProxies))
 	for _, text := range s.TrustedProxies {
-		network, err := netip.ParsePrefix(text)
-		if addr, errAddr := netip.ParseAddr(text); errAddr == nil {
-			network, err = addr.Prefix(addr.BitLen())
-		}
+		proxies, err := network(text)
 		if err != nil {
-			return nil, fmt.Errorf(`%q is neither an address nor a network such as "10.0.0.0/8"`, text)
+			return nil, err
 		}
-		networks = append(networks, network.Masked())
+		networks = append(networks, proxies)
 	}
 	return networks, nil
+}
+
+// network reads a network, or an address, which stands for itself.
+func network(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	prefix, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return prefix, fmt.Errorf(`%q is neither an address nor a network such as "10.0.0.0/8"`, text)
+	case prefix != prefix.Masked():
+		return prefix, fmt.Errorf("%q has bits beyond the mask: the network is %s", text, prefix.Masked())
+	}
+	return prefix, nil
 }
 
 func (p *Provider) complete(public string, fail func(key, format string, args ...any)) {
@@ -149,7 +171,7 @@ func (p *Provider) complete(public string, fail func(key, format string, args ..
 	}
 	for i, alg := range p.Algorithms {
 		if !slices.Contains(ProviderAlgorithms, alg) {
-			fail("algorithms["+strconv.Itoa(i)+"]", "%s", strict.Unknown("algorithm", alg, ProviderAlgorithms))
+			fail("algorithms."+strconv.Itoa(i), "%s", strict.Unknown("algorithm", alg, ProviderAlgorithms))
 		}
 	}
 }

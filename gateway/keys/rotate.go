@@ -127,7 +127,6 @@ func (k *Keeper) Revoke(ctx context.Context, id string) (*Key, error) {
 			return nil, fmt.Errorf("deleting the secret: %w", err)
 		}
 	}
-	changed.LastUsed = key.LastUsed
 	return changed, nil
 }
 

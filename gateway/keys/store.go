@@ -80,6 +80,7 @@ func (k *Keeper) change(ctx context.Context, id string, f func(*Key) error) (*Ke
 		}
 		pipe := k.redis.Pipeline()
 		record, tombstone := pipe.Get(ctx, recordPrefix+id), pipe.Get(ctx, revokedPrefix+id)
+		used := pipe.HGet(ctx, usedName, id)
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		key, err := keyOf(id, record, tombstone)
 		if err != nil {
@@ -96,6 +97,7 @@ func (k *Keeper) change(ctx context.Context, id string, f func(*Key) error) (*Ke
 		if written, err := k.swap(ctx, recordPrefix+id, record.Val(), string(data)); err != nil {
 			return nil, fmt.Errorf("writing the key's record: %w", err)
 		} else if written {
+			key.LastUsed = usedAt(used.Val()) // it is not part of the record
 			return key, nil
 		}
 	}

@@ -164,7 +164,8 @@ func (d *Document) value(path string, node *yaml.Node, out reflect.Value) {
 		d.mapping(path, node, out)
 	case out.Kind() == reflect.Slice:
 		d.list(path, node, out)
-	case (out.CanInt() || out.CanUint()) && node.ShortTag() == "!!float": // yaml would cut the fraction off
+	case (out.CanInt() || out.CanUint()) && node.ShortTag() == "!!float", // yaml would cut the fraction off,
+		out.Kind() == reflect.Bool && node.ShortTag() != "!!bool": // and take "no" for false
 		d.wrong(node, path, "must be %s", kindName(out.Type()))
 	default:
 		if err := node.Decode(out.Addr().Interface()); err != nil {

@@ -39,6 +39,7 @@ func TestDecodeTellsEveryMistakeWithItsPlace(t *testing.T) {
 		"empty key":       {"\"\": x\n", []string{`f.yaml:1:1: unknown key ""; allowed are kinds, name, nested, pointer, port, secret, wait`}},
 		"far from known":  {"zzzzzz: 1\n", []string{`f.yaml:1:1: unknown key "zzzzzz"; allowed are kinds, name, nested, pointer, port, secret, wait`}},
 		"twice":           {"name: a\nname: b\n", []string{`f.yaml:2:1: the key "name" is given twice`}},
+		"a word for true": {"nested: {on: \"yes\"}\n", []string{"f.yaml:1:14: nested.on: must be true or false"}},
 		"a fraction":      {"port: 1.5\n", []string{"f.yaml:1:7: port: must be a whole number"}},
 		"all at once":     {"port: x\nwait: soon\nnested: {on: 3, of: 1}\n", []string{"f.yaml:1:7: port: must be a whole number", `f.yaml:2:7: wait: must be a duration such as "500ms", "30s" or "5m"`, "f.yaml:3:14: nested.on: must be true or false", `f.yaml:3:17: nested: unknown key "of"; did you mean "on"?`}},
 		"list for a map":  {"nested: [1]\n", []string{"f.yaml:1:9: nested: must be a mapping with the keys on"}},

@@ -1,0 +1,51 @@
+package gateway
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestCheckSeesWhatWouldKeepServeFromStarting: who checks before a restart must
+// not learn of it by the restart.
+func TestCheckSeesWhatWouldKeepServeFromStarting(t *testing.T) {
+	conf, err := os.ReadFile("../tyk.conf")
+	require.NoError(t, err)
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"as it is":                        {"", "", ""},
+		"client certificates, but no TLS": {`"drain_seconds": 30`, `"drain_seconds": 30, "client_ca_file": "ca.pem"`, "client certificates need TLS"},
+		"a certificate that is not there": {`"certificates": []`, `"certificates": [{"domain_name": "*", "cert_file": "none.pem", "key_file": "none.key"}]`, "none.pem"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			changed := strings.Replace(string(conf), tc.old, tc.new, 1)
+			if strings.Contains(tc.old, "certificates") {
+				changed = strings.Replace(changed, `"use_ssl": false`, `"use_ssl": true`, 1)
+			}
+			for _, folder := range []string{"transforms", "policies"} {
+				changed = strings.Replace(changed, `"`+folder+`": "`+folder+`"`, `"`+folder+`": "../`+folder+`"`, 1)
+			}
+			changed = strings.Replace(changed, `"routes": "routes"`, `"routes": "`+filepath.Join(dir, "routes")+`"`, 1)
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "routes"), 0o700))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "routes", "harbor.yaml"), []byte(harborFile), 0o600))
+			file := filepath.Join(dir, "tyk.conf")
+			require.NoError(t, os.WriteFile(file, []byte(changed), 0o600))
+			_, err := Check(file, false)
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+const harborFile = `version: 1
+id: harbor
+environment: sandbox
+upstream: {base_url: "https://ehr.harbor.example/fhir"}
+interactions: {Patient: [read]}
+`
