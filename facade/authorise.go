@@ -123,7 +123,11 @@ func (c *call) acceptedWay() error {
 	if route.Accepts(string(c.consumer.Way), certificate) {
 		return nil
 	}
-	return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the hospital does not take this way in: it takes "+strings.Join(route.Accept, ", "))
+	text := "the hospital does not take this way in: it takes " + strings.Join(route.Accept, ", ")
+	if !certificate && certificateOf(c.r) != "" {
+		text += "; the certificate of this connection is not registered with this caller"
+	}
+	return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, text)
 }
 
 // Headers in which callers say for whom and why they call.
