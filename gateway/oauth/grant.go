@@ -19,6 +19,9 @@ const (
 	tokenType = "at+jwt"
 	// maxScope bounds the parameter scope, in bytes.
 	maxScope = 8 << 10
+	// maxConditions bounds a token's scopes with a condition, because every
+	// resource is looked at for each of them. Further ones permit nothing.
+	maxConditions = 50
 )
 
 // ownClaims are the claims of our tokens (RFC 9068 section 2.2).
@@ -81,6 +84,9 @@ func (s *Server) grant(client *Client, asked string) (string, error) {
 		granted = smart.Narrow(readScopes(strings.Fields(asked), smart.System), granted)
 	}
 	list := granted.Strings()
+	if len(list) > len(bounded(list)) {
+		return "", refuse(invalidScope, "a token has at most 50 scopes with a condition: ask for fewer")
+	}
 	if len(list) == 0 {
 		return "", refuse(invalidScope, "the plan of the client has none of the scopes, or they are not of the form system/Type.cruds")
 	}
@@ -98,6 +104,18 @@ func readScopes(list []string, context ...string) *smart.Scopes {
 		}
 	}
 	return smart.Compile(scopes)
+}
+
+// bounded returns a token's scopes without those that are too many.
+func bounded(list []string) []string {
+	conditions := 0
+	return slices.DeleteFunc(slices.Clone(list), func(scope string) bool {
+		if !strings.Contains(scope, "?") {
+			return false
+		}
+		conditions++
+		return conditions > maxConditions
+	})
 }
 
 // issue makes a token, which does not outlive the client's record.

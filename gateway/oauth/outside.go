@@ -41,7 +41,7 @@ func (s *Server) verifyOutside(ctx context.Context, p *provider, c *compact) (*f
 		return nil, time.Time{}, err
 	}
 	consumer.Way = facade.WayProvider
-	consumer.Scopes = readScopes(p.scopes(claims))
+	consumer.Scopes = readScopes(bounded(p.scopes(claims)))
 	consumer.User = p.user(claims, name)
 	consumer.Patient, consumer.PatientHospital = p.patient(claims, s.base)
 	return consumer, until, nil

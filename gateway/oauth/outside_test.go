@@ -199,6 +199,7 @@ func TestClaimsOfProviders(t *testing.T) {
 		{"own user claim that is not there", Provider{UserClaim: "oid"}, nil, want{"", "", "", "user/Patient.rs system/*.rs"}},
 		{"scp as text", Provider{}, map[string]any{"scope": nil, "scp": "system/Patient.r"}, want{"alice", "", "", "system/Patient.r"}},
 		{"scp as a list", Provider{}, map[string]any{"scope": nil, "scp": []any{"system/Patient.r", 1, "x"}}, want{"alice", "", "", "system/Patient.r"}},
+		{"too many conditions", Provider{}, map[string]any{"scope": conditions(maxConditions+1) + " system/Patient.r"}, want{"alice", "", "", conditions(maxConditions) + " system/Patient.r"}},
 		{"no scope", Provider{}, map[string]any{"scope": nil}, want{"alice", "", "", ""}},
 		{"no scope for us", Provider{}, map[string]any{"scope": "openid email"}, want{"alice", "", "", ""}},
 		{"a patient of one hospital", Provider{}, map[string]any{"patient": "p-1", "aud": []string{base, base + "/st-mary"}}, want{"alice", "p-1", "st-mary", "user/Patient.rs system/*.rs"}},

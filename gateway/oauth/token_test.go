@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -63,6 +64,15 @@ func TestTheToken(t *testing.T) {
 	}, claims)
 }
 
+// conditions returns n scopes, each with a condition.
+func conditions(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("system/Observation.rs?code=c%d", i)
+	}
+	return strings.Join(list, " ")
+}
+
 func TestScopes(t *testing.T) {
 	for _, c := range []struct{ name, asked, want string }{ // want "" = invalid_scope
 		{"version 2", "system/Patient.rs", "system/Patient.rs"},
@@ -77,6 +87,8 @@ func TestScopes(t *testing.T) {
 		{"unknown type", "system/Nothing.rs", ""},
 		{"nonsense", "*", ""},
 		{"blank", " ", ""},
+		{"many conditions", "system/Patient.r " + conditions(maxConditions), "system/Patient.r " + conditions(maxConditions)},
+		{"too many conditions", conditions(maxConditions + 1), ""},
 		{"too long", strings.Repeat("system/Patient.rs ", 500), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -55,7 +55,7 @@ func (s *Server) verifyOwn(ctx context.Context, c *compact) (*facade.Consumer, t
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	consumer.Way, consumer.Scopes = facade.WayToken, readScopes(strings.Fields(claims.Scope))
+	consumer.Way, consumer.Scopes = facade.WayToken, readScopes(bounded(strings.Fields(claims.Scope)))
 	return consumer, until, nil
 }
 
