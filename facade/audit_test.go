@@ -162,6 +162,19 @@ func TestTheNumberOfPatientsOfACallIsBounded(t *testing.T) {
 	require.True(t, about.more)
 }
 
+func TestPatientsOfABulkExportAreKept(t *testing.T) {
+	b := newBench(t, nil)
+	trail := &fakeTrail{}
+	b.facade.trail = trail
+	lines := `{"resourceType":"Patient","id":"8"}` + "\n" + `{"id":"9","resourceType":"Patient"}` + "\n"
+	for _, scopes := range []string{"system/*.cruds", "system/Patient.cruds"} {
+		b.scoped(&hospitalSays{body: lines, header: http.Header{"Content-Type": {linesType}}}, scopes)
+		a := b.narrow("GET", "Patient/1", "")
+		require.Equal(t, lines, string(a.body))
+		require.Equal(t, []string{"Patient/1", "Patient/8", "Patient/9"}, trail.taken(t, 1)[0].Patients)
+	}
+}
+
 func TestTheUserOfATokenIsKept(t *testing.T) {
 	b := newBench(t, nil)
 	trail := &fakeTrail{}

@@ -23,7 +23,8 @@ const maxGuarded = 8 << 20
 // not see are left out; any other resource refuses the answer.
 func (c *call) guarded(rules *links.Edit) *links.Edit {
 	looks := c.looksAtAnswer()
-	if !looks && (c.batch == nil || c.touched == nil) { // the audit trail has a record for each entry
+	lines := c.touched != nil && c.lines                          // in which nothing but its id tells whose a Patient is
+	if !looks && !lines && (c.batch == nil || c.touched == nil) { // the audit trail has a record for each entry
 		return rules
 	}
 	edit := &links.Edit{}
@@ -37,7 +38,7 @@ func (c *call) guarded(rules *links.Edit) *links.Edit {
 	}
 	edit.Every = true
 	edit.Holds = func(typ string) bool {
-		return rules != nil && rules.Holds(typ) || typ == "Bundle" || c.looksAt(typ)
+		return rules != nil && rules.Holds(typ) || typ == "Bundle" || c.looksAt(typ) || lines && typ == "Patient"
 	}
 	edit.Resource = func(text []byte, entry int) ([]byte, error) {
 		if rules != nil && rules.Holds(typeIn(text, entry)) {
@@ -46,7 +47,11 @@ func (c *call) guarded(rules *links.Edit) *links.Edit {
 				return nil, err
 			}
 		}
-		return c.withhold(text, entry)
+		shown, err := c.withhold(text, entry)
+		if lines && shown != nil && typeIn(shown, entry) == "Patient" {
+			c.touched.patient([]byte(gjson.GetBytes(shown, "id").Str))
+		}
+		return shown, err
 	}
 	return edit
 }
