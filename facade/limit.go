@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"fhirgate/fhir"
@@ -39,8 +40,10 @@ func (f *Facade) limit(c *call) error {
 		return nil
 	case c.sealed == nil:
 		return f.take(c, c.cost(c.req, c.r.URL.RawQuery))
-	case c.sealed.Interaction.AnswersBundle(): // a page of it, of whatever size the hospital chose
-		return f.take(c, c.cost(fhir.Request{Interaction: fhir.SearchType}, ""))
+	case c.sealed.Interaction.AnswersBundle(): // a page of it, as large as the hospital chose, or as its address says if that is more
+		_, query, _ := strings.Cut(c.sealed.URL, "?")
+		search := fhir.Request{Interaction: fhir.SearchType}
+		return f.take(c, max(c.cost(search, ""), c.cost(search, query)))
 	default:
 		return f.take(c, c.cost(c.req, ""))
 	}

@@ -65,6 +65,15 @@ func TestAPageCostsAsMuchAsASearch(t *testing.T) {
 	require.Equal(t, []int{5}, b.limiter.costs)
 }
 
+func TestALargePageCostsAsMuchAsTheFirst(t *testing.T) {
+	b := newBench(t, nil)
+	b.harborAnswers(&hospitalSays{body: `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"` + b.hospitals.Harbor.BaseURL() + `?_getpages=x&_count=1000"}]}`})
+	next := gjson.GetBytes(b.call("GET", "/fhir/harbor/Patient?_count=1000", "").body, "link.0.url").Str
+	require.Contains(t, next, "/_sealed/")
+	b.call("GET", next, "")
+	require.Equal(t, []int{100, 100}, b.limiter.costs)
+}
+
 func TestThePlanSetsTheCost(t *testing.T) {
 	b := newBench(t, nil)
 	cost := policies.DefaultCost()
