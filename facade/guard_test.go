@@ -68,10 +68,13 @@ func TestAMissingScopeIsNamedAsOAuthDoes(t *testing.T) {
 
 func TestASearchIsNarrowedAndItsEntriesAreLookedAt(t *testing.T) {
 	b := newBench(t, nil)
-	h := &hospitalSays{body: searchset(lab, vital, `{"resourceType":"Patient","id":"1"}`, `{"resourceType":"OperationOutcome","id":"hint","issue":[]}`, `{"id":"typeless"}`)}
+	h := &hospitalSays{body: searchset(lab, vital, `{"resourceType":"Patient","id":"1"}`, `{"resourceType":"OperationOutcome","id":"hint","issue":[]}`, `{"id":"typeless"}`), header: http.Header{"Etag": {`W/"7"`}, "Last-Modified": {"Sun, 22 Nov 2026 10:00:00 GMT"}, "Content-Location": {"Observation/vital"}}}
 	b.scoped(h, onlyLab)
 	a := b.narrow("GET", "Observation?date=2026", "")
 	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	for name := range h.header {
+		require.Empty(t, a.Header.Get(name), "it may tell of what is left out")
+	}
 	require.Equal(t, []string{"lab", "hint"}, idsOf(a))
 	require.False(t, gjson.GetBytes(a.body, "total").Exists(), "it would count what is left out")
 	require.Equal(t, []string{"GET /Observation?date=2026&category=laboratory"}, h.taken())

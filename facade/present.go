@@ -54,6 +54,10 @@ var mappedAnswerHeaders = []string{"Location", "Content-Location"}
 
 func presentHeader(c *call) {
 	h := c.w.Header()
+	h["Cache-Control"] = noStore
+	if c.pages() && c.answer.StatusCode == http.StatusOK && !c.counts() {
+		return // they would tell of what is left out: when it was changed, or where it is
+	}
 	for _, name := range passedAnswerHeaders {
 		if values := c.answer.Header[name]; len(values) > 0 {
 			h[name] = values
@@ -69,7 +73,6 @@ func presentHeader(c *call) {
 			}
 		}
 	}
-	h["Cache-Control"] = noStore
 }
 
 var (
