@@ -195,22 +195,29 @@ func (e *Event) entities() []entity {
 			Type: coding{balpEntities, "XrequestId"},
 		})
 	}
+	list = slices.Grow(list, len(e.Patients)+len(e.Resources))
+	system := hashSystem + e.Hospital
 	for _, patient := range e.Patients {
-		list = append(list, entity{e.what(patient), coding{entityTypes, "1"}, &coding{objectRoles, "1"}}) // person, patient
+		list = append(list, entity{what(system, patient), coding{entityTypes, "1"}, &patientRole}) // a person
 	}
 	for _, resource := range e.Resources {
-		list = append(list, entity{e.what(resource), coding{entityTypes, "2"}, &coding{objectRoles, "4"}}) // system object, domain resource
+		list = append(list, entity{what(system, resource), coding{entityTypes, "2"}, &resourceRole}) // a system object
 	}
 	return list
 }
 
+var (
+	patientRole  = coding{objectRoles, "1"}
+	resourceRole = coding{objectRoles, "4"}
+)
+
 // what names a concealed reference.
-func (e *Event) what(concealed string) *reference {
+func what(system, concealed string) *reference {
 	typ, hash, ok := strings.Cut(concealed, "/")
 	if !ok {
 		typ, hash = "", concealed
 	}
-	return &reference{Type: typ, Identifier: identifier{hashSystem + e.Hospital, hash}}
+	return &reference{Type: typ, Identifier: identifier{system, hash}}
 }
 
 // outcome returns AuditEvent.outcome and what is behind it. 4 says that the

@@ -53,9 +53,7 @@ func (s *specimen) sealed(keys jose.JSONWebKeySet, r Record) []byte {
 	ring, err := newKeyring(keys)
 	require.NoError(s.t, err)
 	r.Key = ring.active.id
-	plain, err := r.encode("")
-	require.NoError(s.t, err)
-	line, err := ring.seal.Seal(plain)
+	line, err := ring.seal.Seal(r.encode(""))
 	require.NoError(s.t, err)
 	return []byte(line)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"fhirgate/internal/envelope"
 )
 
 // fileSink appends to files, and begins a new one when one is full. It does so
@@ -14,6 +16,7 @@ type fileSink struct {
 	folder string
 	node   string
 	limit  int64 // bytes at which a new file begins
+	seal   *envelope.Keys
 
 	path    string // of the current file; "" = the next item begins one
 	durable int64  // bytes of it that are safely stored
@@ -64,7 +67,11 @@ func (s *fileSink) write(items []item) error {
 	}
 	s.batch = s.batch[:0]
 	for _, one := range items {
-		s.batch = append(s.batch, one.line...)
+		sealed, err := s.seal.Seal(one.plain)
+		if err != nil {
+			return err
+		}
+		s.batch = append(append(s.batch, sealed...), '\n')
 	}
 	n, err := s.file.Write(s.batch)
 	s.size += int64(n)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -94,13 +93,25 @@ func derive(secret []byte, purpose string) []byte {
 // becomes Patient/<hash>. The hash is that of the whole reference.
 func (k *ringKey) conceal(hospital, reference string) string {
 	hashed := k.reference(hospital, reference)
-	if typ, _, ok := strings.Cut(reference, "/"); ok && typeName.MatchString(typ) {
+	if typ, _, ok := strings.Cut(reference, "/"); ok && isTypeName(typ) {
 		return typ + "/" + hashed
 	}
 	return hashed
 }
 
-var typeName = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
+// isTypeName reports whether a word has the form of a resource type's name, which
+// tells nothing of a patient.
+func isTypeName(word string) bool {
+	if len(word) < 2 || len(word) > 64 || word[0] < 'A' || word[0] > 'Z' {
+		return false
+	}
+	for _, c := range []byte(word[1:]) {
+		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
 
 // reference returns the keyed hash of a reference at a hospital, base64url.
 func (k *ringKey) reference(hospital, reference string) string {

@@ -93,12 +93,10 @@ func newWriter(o Options, ring *keyring, node string) (*writer, error) {
 			return nil, err
 		}
 	default:
-		w.sink = &fileSink{folder: o.Config.Folder, node: node, limit: int64(o.Config.RotateMB) << 20, path: end.path, durable: end.size}
+		w.sink = &fileSink{seal: ring.seal, folder: o.Config.Folder, node: node, limit: int64(o.Config.RotateMB) << 20, path: end.path, durable: end.size}
 	}
 	if end.note != nil {
-		if err := w.add(end.note); err != nil {
-			return nil, err
-		}
+		w.add(end.note)
 	}
 	return w, w.head.write(ring, w.folder, w.now())
 }

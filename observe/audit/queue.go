@@ -20,6 +20,7 @@ type queue struct {
 	next   int
 	bytes  int
 	closed bool
+	stuck  bool          // somebody has waited for room in vain since the last take: nobody else does
 	lost   losses        // since the last take
 	losses uint64        // since the start
 	room   chan struct{} // closed and replaced when the writer takes events
@@ -38,7 +39,7 @@ func newQueue() *queue {
 }
 
 // put queues e. When there is no room it waits for up to patience, and then
-// counts e as lost.
+// counts e as lost. The entries of a large batch wait that long together, not each.
 func (q *queue) put(e *Event, patience time.Duration) {
 	size := e.size()
 	var late <-chan time.Time
@@ -54,9 +55,9 @@ func (q *queue) put(e *Event, patience time.Duration) {
 			}
 			return
 		}
-		room, closed := q.room, q.closed
+		room, hopeless := q.room, q.closed || q.stuck && late == nil
 		q.mu.Unlock()
-		if closed || patience <= 0 {
+		if hopeless || patience <= 0 {
 			q.lose(e.Time)
 			return
 		}
@@ -67,6 +68,9 @@ func (q *queue) put(e *Event, patience time.Duration) {
 		case <-room:
 		case <-late:
 			patience = 0
+			q.mu.Lock()
+			q.stuck = true
+			q.mu.Unlock()
 		}
 	}
 }
@@ -111,6 +115,7 @@ func (q *queue) take(n int) ([]Event, losses) {
 		q.bytes -= taken[i].size()
 	}
 	clear(q.events[q.next : q.next+n])
+	q.stuck = false
 	q.next += n
 	if q.next > len(q.events)/2 { // rarely enough to cost nothing
 		rest := copy(q.events, q.events[q.next:])

@@ -50,7 +50,12 @@ const instant = "2006-01-02T15:04:05.000Z07:00"
 func formatTime(t time.Time) string { return t.UTC().Format(instant) }
 
 // encode returns r as a FHIR AuditEvent of a gateway that calls itself server.
-func (r *Record) encode(server string) ([]byte, error) {
+func (r *Record) encode(server string) []byte {
+	e := r.resource(server)
+	return appendEvent(make([]byte, 0, 3<<10+len(e.Entity)*512), e)
+}
+
+func (r *Record) resource(server string) *auditEvent {
 	var resource *auditEvent
 	if r.Kind == KindCall {
 		resource = r.call(server)
@@ -73,7 +78,7 @@ func (r *Record) encode(server string) ([]byte, error) {
 		chain := &resource.Extension[len(resource.Extension)-1]
 		chain.Extension = append(chain.Extension[:2], chain.Extension[3:]...)
 	}
-	return json.Marshal(resource)
+	return resource
 }
 
 // incident is the AuditEvent of what befell the trail itself.

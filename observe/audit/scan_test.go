@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -42,17 +43,14 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		one := Record{Kind: KindCall, Event: r.Event}
-		if err := w.add(&one); err != nil {
-			b.Fatal(err)
-		}
+		w.add(&one)
 		w.pending, w.bytes = w.pending[:0], 0
 	}
 }
 
 func BenchmarkVerify(b *testing.B) {
 	ring := fixed(b)
-	plain, err := records(b)["read"].encode(server)
-	require.NoError(b, err)
+	plain := records(b)["read"].encode(server)
 	line, err := ring.seal.Seal(plain)
 	require.NoError(b, err)
 	b.ReportAllocs()
@@ -90,8 +88,7 @@ func FuzzScan(f *testing.F) {
 // FuzzDecode reads what could be sealed in a line.
 func FuzzDecode(f *testing.F) {
 	for _, name := range []string{"read", "gap", "recovered"} {
-		plain, err := records(f)[name].encode(server)
-		require.NoError(f, err)
+		plain := records(f)[name].encode(server)
 		f.Add(plain)
 	}
 	f.Fuzz(func(t *testing.T, plain []byte) {
@@ -99,9 +96,11 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := r.encode(server)
-		require.NoError(t, err)
+		again := r.encode(server)
 		_, err = decodeRecord(again)
 		require.NoError(t, err)
+		same, err := json.Marshal(r.resource(server))
+		require.NoError(t, err)
+		require.JSONEq(t, string(same), string(again))
 	})
 }

@@ -136,6 +136,23 @@ func TestContinueWhileDown(t *testing.T) {
 	require.Equal(t, first.Time.Add(time.Duration(maxQueued+maxQueued/2-int(lost))*time.Second), gaps[0].From)
 }
 
+// A burst of entries of batches must be no way to have other calls not recorded.
+func TestABurstLosesNothing(t *testing.T) {
+	trail, fake := faked(t, Continue)
+	var senders sync.WaitGroup
+	for range 4 {
+		senders.Go(func() {
+			for range maxQueued {
+				trail.Record(read("1"))
+			}
+		})
+	}
+	senders.Wait()
+	closed(t, trail)
+	require.Zero(t, trail.Stats().Lost)
+	require.Len(t, fake.records(t), 4*maxQueued)
+}
+
 func TestNearlyFullRefuses(t *testing.T) {
 	q := newQueue()
 	trail := &Trail{refuses: true, queue: q}
@@ -186,10 +203,11 @@ func TestPutWaitsForRoom(t *testing.T) {
 	require.Zero(t, lost)
 
 	q.put(&e, time.Millisecond)
+	q.put(&e, time.Minute) // does not wait for what another has waited for in vain
 	q.close()
-	q.put(&e, time.Minute) // does not wait for what can't come
+	q.put(&e, time.Minute) // nor for what can't come
 	_, lost = q.numbers()
-	require.Equal(t, uint64(2), lost)
+	require.Equal(t, uint64(3), lost)
 }
 
 func TestCloseTellsWhatIsLost(t *testing.T) {
@@ -216,7 +234,7 @@ func TestOff(t *testing.T) {
 func items(t *testing.T, w *writer, n int) []item {
 	t.Helper()
 	for range n {
-		require.NoError(t, w.add(&Record{Kind: KindCall, Event: read("1")}))
+		w.add(&Record{Kind: KindCall, Event: read("1")})
 	}
 	made := w.pending
 	w.pending = nil
@@ -230,7 +248,7 @@ func TestFileIsWrittenAgainFromWhatIsSafe(t *testing.T) {
 	require.NoError(t, os.MkdirAll(config.Folder, 0o700))
 	w := &writer{ring: ring, now: time.Now, head: &head{Node: "n", First: 1}, next: 1}
 	all := items(t, w, 9)
-	s := &fileSink{folder: config.Folder, node: "n", limit: 1 << 30}
+	s := &fileSink{seal: ring.seal, folder: config.Folder, node: "n", limit: 1 << 30}
 	ctx := t.Context()
 
 	require.NoError(t, s.reopen(ctx))

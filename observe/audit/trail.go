@@ -14,8 +14,7 @@ import (
 // ErrDown is what Ready and Close return when records can't be written.
 var ErrDown = errors.New("the audit trail can't be written")
 
-// patience is how long Record waits for room in a trail that refuses calls
-// rather than lose a record.
+// patience is how long Record waits for room rather than lose a record.
 const patience = 5 * time.Second
 
 // Options are what a trail needs.
@@ -56,9 +55,10 @@ type Stats struct {
 }
 
 // Record puts an event into the trail: it hashes the references, queues the
-// event and returns, without I/O. In a trail that refuses calls while it is
-// down, an event that came too late to be refused waits up to five seconds for
-// room. What finds none is counted, and noted in the trail as a gap.
+// event and returns, without I/O. When there is no room it waits for some, up to
+// five seconds: while records are written, and in a trail that refuses calls while
+// it is down also then, for a call that came too late to be refused. What finds
+// none is counted, and noted in the trail as a gap.
 func (t *Trail) Record(e Event) {
 	if t.off {
 		return
@@ -73,7 +73,7 @@ func (t *Trail) Record(e Event) {
 		}
 	}
 	wait := time.Duration(0)
-	if t.refuses {
+	if t.refuses || !t.down.Load() {
 		wait = patience
 	}
 	t.queue.put(&e, wait)

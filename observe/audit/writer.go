@@ -35,12 +35,10 @@ type item struct {
 	sequence uint64
 	written  time.Time
 	hash     string
-	plain    []byte // the record, for a sink that seals by itself
-	line     []byte // the record sealed, with a line feed
+	plain    []byte // the record
 }
 
-// writer takes events from the queue, links and seals them, and hands them to
-// the sink. It runs in one goroutine.
+// writer takes events from the queue, links them, and hands them to the sink. It runs in one goroutine.
 type writer struct {
 	trail  *Trail
 	ring   *keyring
@@ -136,40 +134,25 @@ func (w *writer) fill() bool {
 	events, lost := w.trail.queue.take(batchSize)
 	if lost.count > 0 {
 		w.log.Error("audit records are lost", "count", lost.count)
-		w.must(w.add(&Record{Kind: KindGap, Lost: lost.count, From: lost.from, Until: lost.until}))
+		w.add(&Record{Kind: KindGap, Lost: lost.count, From: lost.from, Until: lost.until})
 	}
 	for i := range events {
-		w.must(w.add(&Record{Kind: KindCall, Event: events[i]}))
+		w.add(&Record{Kind: KindCall, Event: events[i]})
 	}
 	return len(events) == batchSize
 }
 
 func (w *writer) full() bool { return w.bytes > maxPending }
 
-// must tells of an error that only a mistake in this package can cause.
-func (w *writer) must(err error) {
-	if err != nil {
-		w.log.Error("an audit record can't be made", "error", err)
-	}
-}
-
-// add gives r its place in the chain and seals it.
-func (w *writer) add(r *Record) error {
+// add gives r its place in the chain.
+func (w *writer) add(r *Record) {
 	r.Node, r.Key, r.Written = w.head.Node, w.ring.active.id, w.now()
 	r.Sequence, r.Previous = w.next, w.last
-	plain, err := r.encode(w.server)
-	if err != nil {
-		return err
-	}
-	sealed, err := w.ring.seal.Seal(plain)
-	if err != nil {
-		return err
-	}
-	one := item{sequence: w.next, written: r.Written, hash: w.ring.active.link(plain), plain: plain, line: append([]byte(sealed), '\n')}
+	plain := r.encode(w.server)
+	one := item{sequence: w.next, written: r.Written, hash: w.ring.active.link(plain), plain: plain}
 	w.pending = append(w.pending, one)
-	w.bytes += len(one.line) + len(one.plain)
+	w.bytes += len(one.plain)
 	w.next, w.last = w.next+1, one.hash
-	return nil
 }
 
 // sync makes what is written safe, and seals how far that goes.
@@ -185,7 +168,7 @@ func (w *writer) sync() error {
 		}
 	}
 	for _, done := range w.pending[:n] {
-		w.bytes -= len(done.line) + len(done.plain)
+		w.bytes -= len(done.plain)
 	}
 	w.pending, w.written = slices.Clone(w.pending[n:]), w.written-n
 	w.trail.written.Add(uint64(n))
