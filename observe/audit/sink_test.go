@@ -234,7 +234,7 @@ func TestOff(t *testing.T) {
 func items(t *testing.T, w *writer, n int) []item {
 	t.Helper()
 	for range n {
-		require.NoError(t, w.add(&Record{Kind: KindCall, Event: read("1")}))
+		w.add(&Record{Kind: KindCall, Event: read("1")})
 	}
 	made := w.pending
 	w.pending = nil
@@ -248,7 +248,7 @@ func TestFileIsWrittenAgainFromWhatIsSafe(t *testing.T) {
 	require.NoError(t, os.MkdirAll(config.Folder, 0o700))
 	w := &writer{ring: ring, now: time.Now, head: &head{Node: "n", First: 1}, next: 1}
 	all := items(t, w, 9)
-	s := &fileSink{folder: config.Folder, node: "n", limit: 1 << 30}
+	s := &fileSink{seal: ring.seal, folder: config.Folder, node: "n", limit: 1 << 30}
 	ctx := t.Context()
 
 	require.NoError(t, s.reopen(ctx))
