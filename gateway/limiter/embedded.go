@@ -27,6 +27,7 @@ func (l *Embedded) Take(_ context.Context, consumer string, plan *policies.Plan,
 	if !counts(plan, cost) {
 		return facade.Verdict{Allowed: true}, nil
 	}
+	cost = min(cost, maxCost)
 	keys := keysOf(consumer)
 	var verdict facade.Verdict
 	err := l.store.Update(keys, func(tx *store.Tx) (err error) {
@@ -48,9 +49,9 @@ func takeFrom(tx *store.Tx, rateKey, quotaKey string, plan *policies.Plan, cost 
 			return facade.Verdict{}, err
 		}
 		arrival = max(stored, now)
-		next := arrival + min(cost, burst)*interval
-		if rateWait = next - burst*interval - now; rateWait <= 0 {
-			arrival = next
+		// A cost above the burst passes a full bucket; the rest is a debt, of a day at most.
+		if rateWait = arrival + min(cost, burst)*interval - burst*interval - now; rateWait <= 0 {
+			arrival += min(cost*interval, max(burst*interval, maxDebt.Microseconds()))
 		}
 	}
 	var used int64
@@ -69,9 +70,9 @@ func takeFrom(tx *store.Tx, rateKey, quotaKey string, plan *policies.Plan, cost 
 		}
 	}
 	spent := microseconds(arrival - now)
-	rateLeft := burst - (arrival-now+max(interval, 1)-1)/max(interval, 1)
+	rateLeft := max(burst-(arrival-now+max(interval, 1)-1)/max(interval, 1), 0)
 	if rateWait > 0 {
-		return facade.Verdict{Limit: burst, Remaining: max(rateLeft, 0), Reset: spent, RetryAfter: microseconds(rateWait)}, nil
+		return facade.Verdict{Limit: burst, Remaining: rateLeft, Reset: spent, RetryAfter: microseconds(rateWait)}, nil
 	}
 	if interval > 0 {
 		if err := tx.Set(rateKey, strconv.FormatInt(arrival, 10), spent.Truncate(time.Millisecond)+2*time.Millisecond); err != nil {

@@ -43,12 +43,15 @@ func NewRedis(client redis.UniversalClient) *Redis {
 }
 
 // Take counts a call of consumer against plan with its cost in units, or not at
-// all when it would exceed the plan. A cost above the plan's burst or quota counts as all of it, so
-// that it can pass at all. An error means that nothing is known of the limit.
+// all when it would exceed the plan. A cost above the plan's burst passes when all
+// of that is there, and what follows waits for the rest, up to a day; one above
+// the quota counts as all of it. An error means that nothing is known of the
+// limit.
 func (l *Redis) Take(ctx context.Context, consumer string, plan *policies.Plan, cost int) (facade.Verdict, error) {
 	if !counts(plan, cost) {
 		return facade.Verdict{Allowed: true}, nil
 	}
+	cost = min(cost, maxCost)
 	keys := keysOf(consumer)
 	args := []any{cost, interval(plan), plan.Burst, plan.Quota, plan.QuotaPeriod.Milliseconds()}
 	if l.shared != nil {
@@ -56,6 +59,12 @@ func (l *Redis) Take(ctx context.Context, consumer string, plan *policies.Plan, 
 	}
 	return verdictOf(takeScript.Run(ctx, l.client, keys, args...))
 }
+
+// Bounds of what one call can use up, in units and in time.
+const (
+	maxCost = 10_000_000
+	maxDebt = 24 * time.Hour
+)
 
 // counts reports whether there is anything to count.
 func counts(plan *policies.Plan, cost int) bool {

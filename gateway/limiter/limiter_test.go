@@ -94,11 +94,26 @@ func TestTheTighterLimitIsTold(t *testing.T) {
 	require.Equal(t, int64(2), v.Remaining)
 }
 
-func TestACostAboveTheBurstPassesAFullBucket(t *testing.T) {
-	l, _ := start(t)
+// A cost above the burst passes a full bucket, and the rest of it is a debt: cut to
+// the burst, a batch of thousands of writes would cost as much as a few.
+func TestACostAboveTheBurstIsADebt(t *testing.T) {
+	l, forward := start(t)
 	plan := &policies.Plan{Rate: 10, Per: time.Second, Burst: 5}
-	require.True(t, take(t, l, plan, 50).Allowed)
-	require.False(t, take(t, l, plan, 1).Allowed)
+	v := take(t, l, plan, 50)
+	require.True(t, v.Allowed)
+	require.Zero(t, v.Remaining)
+	v = take(t, l, plan, 1)
+	require.False(t, v.Allowed)
+	require.InDelta(t, 4600, v.RetryAfter.Milliseconds(), 50)
+	forward(v.RetryAfter)
+	require.True(t, take(t, l, plan, 1).Allowed)
+}
+
+func TestACostHasABound(t *testing.T) {
+	l, _ := start(t)
+	v := take(t, l, &policies.Plan{Rate: 1, Per: 24 * time.Hour, Burst: 1}, 1<<60)
+	require.True(t, v.Allowed)
+	require.Positive(t, v.Reset)
 }
 
 func TestAPlanWithoutLimitsAsksNobody(t *testing.T) {

@@ -10,9 +10,9 @@ local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local arrival, rate_wait = now, 0
 if interval > 0 then
   arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
-  local next_arrival = arrival + math.min(cost, burst) * interval
-  rate_wait = next_arrival - burst * interval - now
-  if rate_wait <= 0 then arrival = next_arrival end
+  -- A cost above the burst passes a full bucket; the rest is a debt, of a day at most.
+  rate_wait = arrival + math.min(cost, burst) * interval - burst * interval - now
+  if rate_wait <= 0 then arrival = arrival + math.min(cost * interval, math.max(burst * interval, 86400000000)) end
 end
 
 local used, left_ms = 0, period
@@ -28,9 +28,9 @@ if quota > 0 then
   end
 end
 
-local rate_left = burst - math.ceil((arrival - now) / math.max(interval, 1))
+local rate_left = math.max(burst - math.ceil((arrival - now) / math.max(interval, 1)), 0)
 if rate_wait > 0 then
-  return {0, 0, burst, math.max(rate_left, 0), arrival - now, math.ceil(rate_wait)}
+  return {0, 0, burst, rate_left, arrival - now, math.ceil(rate_wait)}
 end
 
 if interval > 0 then
