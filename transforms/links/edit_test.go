@@ -308,3 +308,16 @@ func TestWhatWouldNotBeSeenFails(t *testing.T) {
 		require.NoError(t, err, text)
 	}
 }
+
+func TestAnArrayIsNotTheBundleBeforeIt(t *testing.T) {
+	m := toGateway()
+	m.Edit = edited()
+	m.Edit.Next = func() (string, error) { return gateway + "/next", nil }
+	for range 20 { // machines are pooled
+		_, err := Rewrite(nil, []byte(`{"resourceType":"Bundle","entry":[]}`), m)
+		require.NoError(t, err)
+		out, err := Rewrite(nil, []byte(`[0,0,0]`), m)
+		require.NoError(t, err)
+		require.Equal(t, `[0,0,0]`, string(out))
+	}
+}

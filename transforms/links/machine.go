@@ -148,10 +148,10 @@ func (s *machine) push(i int, k key, array bool) *frame {
 			f.name = s.name
 		}
 	}
+	f.signed, f.isBundle, f.isOther, f.hasEntry = false, false, false, false // also of an array: what stood here before is over
 	if array {
 		return f
 	}
-	f.signed, f.isBundle, f.isOther, f.hasEntry = false, false, false, false
 	if f.role == keyLink {
 		s.relationAt = 0
 	}
