@@ -31,6 +31,13 @@ func (b *bench) fhirgate(bin, chain string, realRedis bool) func(context.Context
 	}
 }
 
+// unaudited starts fhirgate without an audit trail.
+func (b *bench) unaudited(ctx context.Context, name string) (*row, error) {
+	b.noAudit = true
+	defer func() { b.noAudit = false }()
+	return b.fhirgate(b.bin, "post", true)(ctx, name)
+}
+
 // installation is a fhirgate with its files.
 type installation struct {
 	bench   *bench
@@ -63,6 +70,9 @@ func (b *bench) install(ctx context.Context, hospitals []string, realRedis bool)
 	conf["fhirgate"] = map[string]any{
 		"public_url": "http://" + i.address, "data_dir": i.dir + "/data", "link_keys_file": i.dir + "/data/link-keys", "admin_listen": i.admin,
 		"routes": i.dir + "/routes", "transforms": i.dir + "/transforms", "policies": i.dir + "/policies",
+	}
+	if b.noAudit {
+		conf["fhirgate"].(map[string]any)["audit"] = map[string]any{"sink": "off"}
 	}
 	vendor, err := fhirgate.Defaults.ReadFile("transforms/hapi.yaml")
 	if err != nil {

@@ -88,6 +88,7 @@ type bench struct {
 	out       io.Writer
 	processes []*process
 	hospital  string // host:port of the hospital
+	noAudit   bool   // what install writes keeps no audit trail
 }
 
 // run does everything and stops every process that it started.

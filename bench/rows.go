@@ -82,6 +82,7 @@ func (b *bench) startRows(ctx context.Context) ([]*row, error) {
 		{"fhirgate, auth_check", b.fhirgate(b.bin, "auth_check", true)},
 		{"fhirgate, auth_key", b.fhirgate(b.bin, "auth_key", true)},
 		{"fhirgate, embedded store", b.fhirgate(b.bin, "post", false)},
+		{"fhirgate, audit off", b.unaudited},
 		{"fhirgate of -against", b.fhirgate(b.against, "post", true)},
 		{"nginx + Lua", b.nginxLua},
 	}

@@ -195,13 +195,20 @@ func (e *Event) entities() []entity {
 			Type: coding{balpEntities, "XrequestId"},
 		})
 	}
-	list = slices.Grow(list, len(e.Patients)+len(e.Resources))
 	system := hashSystem + e.Hospital
-	for _, patient := range e.Patients {
-		list = append(list, entity{what(system, patient), coding{entityTypes, "1"}, &patientRole}) // a person
+	switch person := (coding{entityTypes, "1"}); len(e.Patients) {
+	case 0:
+	case 1:
+		list = append(list, entity{What: what(system, e.Patients[0]), Type: person, Role: &patientRole})
+	default: // those of a search: an entity for each would make most of the record
+		many := entity{Type: person, Role: &patientRole, Detail: make([]detail, len(e.Patients))}
+		for i, patient := range e.Patients {
+			many.Detail[i] = detail{system, patient}
+		}
+		list = append(list, many)
 	}
 	for _, resource := range e.Resources {
-		list = append(list, entity{what(system, resource), coding{entityTypes, "2"}, &resourceRole}) // a system object
+		list = append(list, entity{What: what(system, resource), Type: coding{entityTypes, "2"}, Role: &resourceRole}) // a system object
 	}
 	return list
 }
@@ -284,6 +291,9 @@ func (a *auditEvent) event() (Event, error) {
 
 // take reads back one of entities.
 func (e *Event) take(found entity) {
+	for _, patient := range found.Detail {
+		e.Patients = append(e.Patients, patient.String)
+	}
 	if found.What == nil {
 		return
 	}

@@ -152,6 +152,12 @@ func appendEntity(dst []byte, e *entity) []byte {
 		o.name("role")
 		o.out = appendCoding(o.out, e.Role)
 	}
+	each(&o, "detail", e.Detail, func(dst []byte, d *detail) []byte {
+		o := open(dst)
+		o.text("type", d.Type)
+		o.text("valueString", d.String)
+		return o.close()
+	})
 	return o.close()
 }
 

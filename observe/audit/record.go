@@ -52,7 +52,7 @@ func formatTime(t time.Time) string { return t.UTC().Format(instant) }
 // encode returns r as a FHIR AuditEvent of a gateway that calls itself server.
 func (r *Record) encode(server string) []byte {
 	e := r.resource(server)
-	return appendEvent(make([]byte, 0, 3<<10+len(e.Entity)*512), e)
+	return appendEvent(make([]byte, 0, 3<<10+len(r.Event.Patients)*160), e)
 }
 
 func (r *Record) resource(server string) *auditEvent {

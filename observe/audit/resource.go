@@ -62,9 +62,15 @@ type source struct {
 }
 
 type entity struct {
-	What *reference `json:"what,omitempty"`
-	Type coding     `json:"type"`
-	Role *coding    `json:"role,omitempty"`
+	What   *reference `json:"what,omitempty"`
+	Type   coding     `json:"type"`
+	Role   *coding    `json:"role,omitempty"`
+	Detail []detail   `json:"detail,omitempty"`
+}
+
+type detail struct {
+	Type   string `json:"type"`
+	String string `json:"valueString"`
 }
 
 // extension has a value, or extensions of its own.
