@@ -20,3 +20,13 @@ func TestAddress(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 }
+
+func TestAPortIsGivenOutOnce(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 200 {
+		address, err := Address()
+		require.NoError(t, err)
+		require.False(t, seen[address], "nobody listens there yet")
+		seen[address] = true
+	}
+}
