@@ -22,15 +22,7 @@ func (f *Facade) adapt(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.out = (&http.Request{
-		Method:     c.r.Method,
-		URL:        target,
-		Host:       target.Host,
-		Header:     header,
-		Proto:      "HTTP/1.1",
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-	}).WithContext(upstream.WithConsumer(c.r.Context(), c.consumer.KeyID))
+	c.out = c.request(c.r.Context(), c.r.Method, target, header)
 	if c.r.Method == http.MethodHead {
 		c.out.Method = http.MethodGet
 	}
@@ -67,6 +59,24 @@ func (f *Facade) target(c *call, header http.Header) (*url.URL, error) {
 		}
 	}
 	return c.hospital.target(c.req, query), nil
+}
+
+// request returns a request to the hospital on behalf of the caller.
+func (c *call) request(ctx context.Context, method string, target *url.URL, header http.Header) *http.Request {
+	return (&http.Request{
+		Method:     method,
+		URL:        target,
+		Host:       target.Host,
+		Header:     header,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+	}).WithContext(upstream.WithConsumer(ctx, c.consumer.KeyID))
+}
+
+// get asks the hospital for something that the call itself is not about.
+func (c *call) get(ctx context.Context, target *url.URL, accept []string) (*http.Response, error) {
+	return c.hospital.Client.Do(c.request(ctx, http.MethodGet, target, http.Header{"Accept": accept, "User-Agent": userAgent}))
 }
 
 // narrow returns the parameters of a search with those that the scopes add.

@@ -39,6 +39,12 @@ func (p Proxies) Address(r *http.Request) netip.Addr {
 	return addr
 }
 
+// AllowedFrom reports whether a record that may be used from networks may be used
+// from addr. No network stands for all.
+func AllowedFrom(networks []netip.Prefix, addr netip.Addr) bool {
+	return len(networks) == 0 || contains(networks, addr)
+}
+
 func contains(networks []netip.Prefix, addr netip.Addr) bool {
 	for _, network := range networks {
 		if network.Contains(addr) {

@@ -139,7 +139,7 @@ func (f *Facade) audit(c *call) {
 		OnBehalfOf:  c.onBehalfOf,
 		Purpose:     c.purpose,
 		Address:     c.address,
-		Interaction: interactionOf(c.req),
+		Interaction: string(c.req.Listed()),
 		Type:        c.req.Type,
 		Operation:   c.req.Operation,
 		Status:      c.w.status,
@@ -163,14 +163,6 @@ func (f *Facade) audit(c *call) {
 	if c.batch != nil {
 		f.auditEntries(c, event)
 	}
-}
-
-// interactionOf returns the interaction as routes name it.
-func interactionOf(req fhir.Request) string {
-	if req.Conditional {
-		return string(req.Interaction.Conditional())
-	}
-	return string(req.Interaction)
 }
 
 // resourcesOf returns the resource that a call is about, or has created.
@@ -203,7 +195,7 @@ func (f *Facade) auditEntries(c *call, call audit.Event) {
 		entry := &c.batch.entries[i]
 		event := call
 		event.Entry = i
-		event.Interaction, event.Type, event.Operation = interactionOf(entry.req), entry.req.Type, entry.req.Operation
+		event.Interaction, event.Type, event.Operation = string(entry.req.Listed()), entry.req.Type, entry.req.Operation
 		event.Patients, event.Resources, event.More = nil, resourcesOf(entry.req, entry.created), false
 		var about touched
 		about.asked(entry.req, entry.condition)

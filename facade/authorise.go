@@ -2,7 +2,6 @@ package facade
 
 import (
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ func (f *Facade) authorise(c *call) error {
 
 // mayCall checks what has to do with no hospital.
 func (c *call) mayCall() error {
-	if !allowedFrom(c.consumer.AllowFrom, c.address) {
+	if !AllowedFrom(c.consumer.AllowFrom, c.address) {
 		return fhir.NewError(http.StatusForbidden, fhir.IssueForbidden, "the credential may not be used from this address")
 	}
 	if plan := c.plan(); plan == nil || !plan.Active {
@@ -62,10 +61,13 @@ func (c *call) mayCall() error {
 // about. Those of a POST _search are not read yet: adaptForm permits them.
 func conditionOf(c *call) string {
 	if c.req.Conditional && c.req.Interaction == fhir.Create {
-		return strings.Trim(c.r.URL.RawQuery+"&"+strings.TrimPrefix(c.r.Header.Get("If-None-Exist"), "?"), "&")
+		return joinQueries(c.r.URL.RawQuery, strings.TrimPrefix(c.r.Header.Get("If-None-Exist"), "?"))
 	}
 	return c.r.URL.RawQuery
 }
+
+// joinQueries returns the parameters of both queries, either of which may be empty.
+func joinQueries(a, b string) string { return strings.Trim(a+"&"+b, "&") }
 
 // permit checks an interaction against the hospital's route and the scopes, and
 // returns what has still to be looked at in resources.
@@ -108,10 +110,6 @@ func accessOf(consumer *Consumer, plan *policies.Plan, hospital *Hospital) smart
 		return smart.NewAccess(holder, hospital.Denied, plan.Clinical)
 	}
 	return smart.NewAccess(holder, hospital.Denied, plan.Clinical, consumer.Scopes)
-}
-
-func allowedFrom(networks []netip.Prefix, addr netip.Addr) bool {
-	return len(networks) == 0 || contains(networks, addr)
 }
 
 // acceptedWay checks the way in against those that the hospital's route takes.
@@ -204,12 +202,9 @@ func permitted(h *Hospital, req fhir.Request) error {
 }
 
 func notListed(req fhir.Request) *fhir.Error {
-	what := "the interaction " + string(req.Interaction)
-	switch {
-	case req.Interaction == fhir.Operation:
+	what := "the interaction " + string(req.Listed())
+	if req.Interaction == fhir.Operation {
 		what = "this operation"
-	case req.Conditional:
-		what = "the interaction " + string(req.Interaction.Conditional())
 	}
 	if req.Type != "" {
 		what += " on " + req.Type

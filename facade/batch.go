@@ -133,7 +133,7 @@ func (f *Facade) adaptEntry(c *call, of *batchEntry, entry gjson.Result, adapted
 	}
 	of.req, of.condition = req, query
 	if ifNoneExist := header.Get("If-None-Exist"); ifNoneExist != "" {
-		of.condition = strings.Trim(query+"&"+ifNoneExist, "&")
+		of.condition = joinQueries(query, ifNoneExist)
 	}
 	if of.permission, err = c.permit(req, of.condition); err != nil {
 		return "", err

@@ -225,7 +225,7 @@ func (c *call) refersTo(locator []byte) error {
 // would be read again: with the gateway's addresses, also where the caller wrote
 // the hospital's own.
 func (c *call) sends(permission smart.Permission, adapted []byte) error {
-	if permission.Free() {
+	if permission.SendsUnseen() {
 		return nil
 	}
 	m := &links.Map{}
@@ -263,7 +263,7 @@ func (f *Facade) adaptForm(c *call, body []byte) ([]byte, error) {
 	if format, ok := queryValue(form, "_format"); ok && !jsonFormats[strings.ToLower(strings.ReplaceAll(format, " ", "+"))] {
 		return nil, notAcceptable("_format")
 	}
-	asked := strings.Trim(c.r.URL.RawQuery+"&"+form, "&")
+	asked := joinQueries(c.r.URL.RawQuery, form)
 	var err error
 	if c.permission, err = c.permit(c.req, asked); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package facade
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"fhirgate/fhir"
 	"fhirgate/policies"
 	"fhirgate/policies/smart"
+	"fhirgate/routes"
 )
 
 // What is discovered at a base, which is /fhir or /fhir/{hospital}.
@@ -18,9 +18,6 @@ const (
 	smartPath    = ".well-known/smart-configuration"
 	metadataPath = "metadata"
 )
-
-// routeID is the form of a hospital's id.
-var routeID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // discover answers calls for {base}/.well-known/smart-configuration and
 // {base}/metadata. Who shows no credential gets what is true of the gateway as a
@@ -71,7 +68,7 @@ func discovered(r *http.Request) (hospital, document string, ok bool) {
 		return "", rest, true
 	}
 	hospital, document, _ = strings.Cut(rest, "/")
-	if document != smartPath && document != metadataPath || !routeID.MatchString(hospital) {
+	if document != smartPath && document != metadataPath || !routes.IsID(hospital) {
 		return "", "", false
 	}
 	return hospital, document, true

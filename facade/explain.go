@@ -98,10 +98,7 @@ func Explain(s *Snapshot, r *http.Request, plan string) (text string, passes boo
 }
 
 func describe(c *call) string {
-	words := []string{string(c.req.Interaction)}
-	if c.req.Conditional {
-		words[0] = string(c.req.Interaction.Conditional())
-	}
+	words := []string{string(c.req.Listed())}
 	for _, word := range []string{c.req.Type, c.req.Operation} {
 		if word != "" {
 			words = append(words, word)

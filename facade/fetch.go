@@ -14,7 +14,6 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/resource"
-	"fhirgate/upstream"
 )
 
 // fetch returns the content of an attachment that a body refers to, for rules
@@ -41,15 +40,7 @@ func (f *Facade) fetch(ctx context.Context, c *call, locator string) (mediaType 
 	if err := f.take(c, c.cost(asked, "")); err != nil {
 		return "", nil, err
 	}
-	answer, err := c.hospital.Client.Do((&http.Request{
-		Method:     http.MethodGet,
-		URL:        target,
-		Host:       target.Host,
-		Header:     http.Header{"Accept": anyAccept, "User-Agent": userAgent},
-		Proto:      "HTTP/1.1",
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-	}).WithContext(upstream.WithConsumer(ctx, c.consumer.KeyID)))
+	answer, err := c.get(ctx, target, anyAccept)
 	if err != nil {
 		return "", nil, err
 	}

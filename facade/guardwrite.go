@@ -6,7 +6,6 @@ import (
 
 	"fhirgate/fhir"
 	"fhirgate/transforms/links"
-	"fhirgate/upstream"
 )
 
 // guardWrite has the resource that a write changes looked at first, when the
@@ -45,16 +44,7 @@ func (f *Facade) readPresent(c *call) (resource []byte, etag string, err error) 
 	if err := f.take(c, c.cost(asked, "")); err != nil {
 		return nil, "", err
 	}
-	target := c.hospital.target(asked, "")
-	answer, err := c.hospital.Client.Do((&http.Request{
-		Method:     http.MethodGet,
-		URL:        target,
-		Host:       target.Host,
-		Header:     http.Header{"Accept": jsonAccept, "User-Agent": userAgent},
-		Proto:      "HTTP/1.1",
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-	}).WithContext(upstream.WithConsumer(c.r.Context(), c.consumer.KeyID)))
+	answer, err := c.get(c.r.Context(), c.hospital.target(asked, ""), jsonAccept)
 	if err != nil {
 		return nil, "", err
 	}

@@ -11,14 +11,11 @@ import (
 // rulesCall is what the vendor's rules see of a call, or of an entry of a
 // batch; header is the caller's.
 func (h *Hospital) rulesCall(req fhir.Request, header http.Header) transforms.Call {
-	route, interaction := h.Route, req.Interaction
-	if req.Conditional {
-		interaction = interaction.Conditional()
-	}
+	route := h.Route
 	return transforms.Call{
 		Hospital:    route.ID,
 		Type:        req.Type,
-		Interaction: interaction,
+		Interaction: req.Listed(),
 		Compartment: req.Compartment != "",
 		Form:        req.FormSearch,
 		Header:      header,

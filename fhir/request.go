@@ -212,6 +212,15 @@ func allow(method string, methods ...string) error {
 		With("Allow", strings.Join(methods, ", "))
 }
 
+// Listed returns the interaction as a route lists it: the conditional form of one
+// that is conditional.
+func (r Request) Listed() Interaction {
+	if r.Conditional {
+		return r.Interaction.Conditional()
+	}
+	return r.Interaction
+}
+
 // Path returns the path of r below its base, as Parse took it.
 func (r Request) Path() string {
 	var parts []string

@@ -15,6 +15,9 @@ import (
 	"fhirgate/internal/strict"
 )
 
+// IsID reports whether a word has the form of a hospital's id.
+func IsID(word string) bool { return idPattern.MatchString(word) }
+
 var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // check finds what is wrong with a decoded route and fills in its defaults.
@@ -26,7 +29,7 @@ func (r *Route) check(doc *strict.Document, fileID string) {
 		doc.Fail("version", "must be 1")
 	}
 	switch {
-	case !idPattern.MatchString(r.ID):
+	case !IsID(r.ID):
 		doc.Fail("id", "must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit")
 	case r.ID == "metadata":
 		doc.Fail("id", "must not be \"metadata\", whose path is the gateway's own")

@@ -50,11 +50,7 @@ func (r *Route) Allows(req fhir.Request) bool {
 	if req.Interaction == fhir.Operation {
 		return slices.Contains(r.Operations[key], req.Operation)
 	}
-	listed := r.Interactions[key]
-	if req.Conditional {
-		return slices.Contains(listed, req.Interaction.Conditional())
-	}
-	return slices.Contains(listed, req.Interaction)
+	return slices.Contains(r.Interactions[key], req.Listed())
 }
 
 // System is the key of Interactions and Operations for what has no type.

@@ -106,11 +106,8 @@ func parseTarget(text string, header http.Header) (t target, err error) {
 
 // on makes call one to the target.
 func (t *target) on(call Call) Call {
-	call.Type, call.Interaction = t.req.Type, t.req.Interaction
+	call.Type, call.Interaction = t.req.Type, t.req.Listed()
 	call.Compartment, call.Form = t.req.Compartment != "", t.req.FormSearch
-	if t.req.Conditional {
-		call.Interaction = t.req.Interaction.Conditional()
-	}
 	return call
 }
 

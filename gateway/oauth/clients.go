@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"fhirgate/facade"
 )
 
 // Client is what the authorization server knows of a consumer. It is shared and
@@ -45,10 +47,5 @@ func (c *Client) expired(now time.Time) bool { return !c.Expires.IsZero() && !no
 
 // allows tells whether the record may be used from an address.
 func (c *Client) allows(from netip.Addr) bool {
-	for _, prefix := range c.AllowFrom {
-		if prefix.Contains(from.Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return len(c.AllowFrom) == 0
+	return facade.AllowedFrom(c.AllowFrom, from.Unmap().WithZone(""))
 }
