@@ -8,10 +8,10 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"fhirgate/facade"
 	"fhirgate/fhir"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 	"fhirgate/internal/strict"
 	"fhirgate/upstream/jwks"
@@ -28,35 +28,6 @@ type admin struct {
 	rings    *jwks.Rings
 	public   string // the gateway's public URL
 }
-
-// Loaded answers a reload: how much is in force now.
-type Loaded struct {
-	Hospitals int `json:"hospitals"`
-	Plans     int `json:"plans"`
-}
-
-// Duration is a time.Duration that JSON writes as "24h0m0s".
-type Duration time.Duration
-
-// UnmarshalText reads a duration such as "24h"; "" is 0.
-func (d *Duration) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		*d = 0
-		return nil
-	}
-	parsed, err := time.ParseDuration(string(text))
-	switch {
-	case err != nil:
-		return errors.New(`is not a duration such as "24h"`)
-	case parsed < 0:
-		return errors.New("a duration is not negative")
-	}
-	*d = Duration(parsed)
-	return nil
-}
-
-// MarshalText writes the duration.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 func (a *admin) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -133,7 +104,7 @@ func (a *admin) reloadFiles(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	s := a.snapshot()
-	return http.StatusOK, Loaded{Hospitals: len(s.Hospitals), Plans: len(s.Plans)}, nil
+	return http.StatusOK, adminapi.Loaded{Hospitals: len(s.Hospitals), Plans: len(s.Plans)}, nil
 }
 
 func decode(r *http.Request, out any) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/facade"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/engine"
 	"fhirgate/gateway/keys"
 	"fhirgate/internal/strict"
@@ -151,9 +152,9 @@ func TestTheAdminAPIRefuses(t *testing.T) {
 
 func TestTheAdminAPIAndItsClient(t *testing.T) {
 	b := newAdminBench(t)
-	client := &AdminClient{base: b.server.URL, secret: adminTestSecret}
+	client := adminapi.NewClient(b.server.URL, adminTestSecret)
 	ctx := t.Context()
-	made, err := client.Create(ctx, NewKey{Name: "PACS", Plan: "trial"})
+	made, err := client.Create(ctx, adminapi.NewKey{Name: "PACS", Plan: "trial"})
 	require.NoError(t, err)
 	require.True(t, engine.ValidToken(made.Secret))
 	shown, err := client.Show(ctx, made.ID)
@@ -162,12 +163,12 @@ func TestTheAdminAPIAndItsClient(t *testing.T) {
 	text, err := json.Marshal(shown)
 	require.NoError(t, err)
 	require.NotContains(t, string(text), made.Secret, "a secret is shown once")
-	rotated, err := client.Rotate(ctx, made.ID, Rotation{})
+	rotated, err := client.Rotate(ctx, made.ID, adminapi.Rotation{})
 	require.NoError(t, err)
 	require.NotEqual(t, made.Secret, rotated.Secret)
 	_, err = client.Revoke(ctx, made.ID)
 	require.NoError(t, err)
-	_, err = client.Rotate(ctx, made.ID, Rotation{})
+	_, err = client.Rotate(ctx, made.ID, adminapi.Rotation{})
 	require.EqualError(t, err, "the key is revoked")
 	all, err := client.List(ctx)
 	require.NoError(t, err)

@@ -1,60 +1,20 @@
 package gateway
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/netip"
 	"strings"
 	"time"
 
 	"fhirgate/fhir"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 	"fhirgate/internal/strict"
 )
 
-// NewKey is the body of POST /admin/keys.
-type NewKey struct {
-	Name         string          `json:"name"`
-	Plan         string          `json:"plan"`
-	Life         Duration        `json:"life"`                   // "" or "0s" = for ever
-	Kind         keys.Kind       `json:"kind,omitempty"`         // "" = key
-	NoSecret     bool            `json:"no_secret,omitempty"`    // for a client that signs with its own keys only
-	AllowFrom    []string        `json:"allow_from,omitempty"`   // networks and addresses; none = from everywhere
-	JWKS         json.RawMessage `json:"jwks,omitempty"`         // a client's public keys,
-	JWKSURL      string          `json:"jwks_url,omitempty"`     // or where they are
-	Certificates []string        `json:"certificates,omitempty"` // in PEM form, or SHA-256 fingerprints
-	Issuer       string          `json:"issuer,omitempty"`       // of the kind external
-	Subject      string          `json:"subject,omitempty"`      // of the kind external
-}
-
-// KeyChanges is the body of PATCH /admin/keys/{id}. What is left out stays.
-type KeyChanges struct {
-	Name              *string         `json:"name,omitempty"`
-	Plan              *string         `json:"plan,omitempty"`
-	Life              *Duration       `json:"life,omitempty"`               // from now on; "0s" = for ever
-	AllowFrom         *[]string       `json:"allow_from,omitempty"`         // [] = from everywhere
-	JWKS              json.RawMessage `json:"jwks,omitempty"`               // takes the place of all of before
-	JWKSURL           *string         `json:"jwks_url,omitempty"`           // likewise; "" = no keys any more
-	AddCertificate    string          `json:"add_certificate,omitempty"`    // in PEM form, or a SHA-256 fingerprint
-	CertificateGrace  *Duration       `json:"certificate_grace,omitempty"`  // how long the others work on; left out: as before
-	RemoveCertificate string          `json:"remove_certificate,omitempty"` // a SHA-256 fingerprint
-}
-
-// Rotation is the body of POST /admin/keys/{id}/rotate.
-type Rotation struct {
-	Grace Duration `json:"grace"` // how long the old secrets work on
-}
-
-// IssuedKey answers a creation or rotation: the only time the secret is shown.
-type IssuedKey struct {
-	*keys.Key
-	Secret   string `json:"secret"`              // "" when the kind has none
-	TokenURL string `json:"token_url,omitempty"` // where a client gets its tokens
-}
-
 // issued returns the answer for a key with a new secret.
-func (a *admin) issued(key *keys.Key, secret string) IssuedKey {
-	answer := IssuedKey{Key: key, Secret: secret}
+func (a *admin) issued(key *keys.Key, secret string) adminapi.IssuedKey {
+	answer := adminapi.IssuedKey{Key: key, Secret: secret}
 	if key != nil && key.Kind == keys.KindClient {
 		answer.TokenURL = a.public + "/oauth/token"
 	}
@@ -62,7 +22,7 @@ func (a *admin) issued(key *keys.Key, secret string) IssuedKey {
 }
 
 func (a *admin) createKey(r *http.Request) (int, any, error) {
-	var wanted NewKey
+	var wanted adminapi.NewKey
 	if err := decode(r, &wanted); err != nil {
 		return 0, nil, err
 	}
@@ -84,7 +44,7 @@ func (a *admin) createKey(r *http.Request) (int, any, error) {
 }
 
 func (a *admin) updateKey(r *http.Request) (int, any, error) {
-	var wanted KeyChanges
+	var wanted adminapi.KeyChanges
 	if err := decode(r, &wanted); err != nil {
 		return 0, nil, err
 	}
@@ -151,7 +111,7 @@ func (a *admin) showKey(r *http.Request) (int, any, error) {
 }
 
 func (a *admin) rotateKey(r *http.Request) (int, any, error) {
-	var wanted Rotation
+	var wanted adminapi.Rotation
 	if err := decode(r, &wanted); err != nil {
 		return 0, nil, err
 	}

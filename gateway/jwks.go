@@ -13,36 +13,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"fhirgate/fhir"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/upstream/jwks"
 )
 
 // ringsDir is the folder inside the data folder for rings that are files.
 const ringsDir = "rings"
-
-// NewRing is the body of POST /admin/jwks. What is left out takes its default.
-type NewRing struct {
-	Name  string                  `json:"name"`
-	Alg   jose.SignatureAlgorithm `json:"alg"`   // RS384 (the default), ES384, RS256 or ES256
-	Bits  int                     `json:"bits"`  // of RSA keys; default 3072
-	After Duration                `json:"after"` // how long a new key is published before it signs; default 30h
-}
-
-// RingRotation is the body of POST /admin/jwks/{ring}/rotate.
-type RingRotation struct {
-	After Duration `json:"after"` // from now on; "" or "0s" = as it is
-}
-
-// KeyRetirement is the body of POST /admin/jwks/{ring}/retire.
-type KeyRetirement struct {
-	KID   string `json:"kid"`
-	Force bool   `json:"force"` // even when calls may fail
-}
-
-// Ring is a ring as the admin API shows it.
-type Ring struct {
-	jwks.Status
-	URL string `json:"url"` // of its public keys, for hospitals
-}
 
 // openRings opens the rings of the store and of the data folder, and logs those
 // that this node cannot use.
@@ -88,7 +64,7 @@ func ringError(err error) *fhir.Error {
 }
 
 func (a *admin) createRing(r *http.Request) (int, any, error) {
-	var wanted NewRing
+	var wanted adminapi.NewRing
 	if err := decode(r, &wanted); err != nil {
 		return 0, nil, err
 	}
@@ -98,7 +74,7 @@ func (a *admin) createRing(r *http.Request) (int, any, error) {
 
 func (a *admin) listRings(r *http.Request) (int, any, error) {
 	found, err := a.rings.List(r.Context())
-	all := make([]Ring, 0, len(found))
+	all := make([]adminapi.Ring, 0, len(found))
 	for _, status := range found {
 		all = append(all, a.ring(status))
 	}
@@ -106,7 +82,7 @@ func (a *admin) listRings(r *http.Request) (int, any, error) {
 }
 
 func (a *admin) rotateRing(r *http.Request) (int, any, error) {
-	var wanted RingRotation
+	var wanted adminapi.RingRotation
 	if err := decode(r, &wanted); err != nil {
 		return 0, nil, err
 	}
@@ -115,7 +91,7 @@ func (a *admin) rotateRing(r *http.Request) (int, any, error) {
 }
 
 func (a *admin) retireKey(r *http.Request) (int, any, error) {
-	var wanted KeyRetirement
+	var wanted adminapi.KeyRetirement
 	if err := decode(r, &wanted); err != nil {
 		return 0, nil, err
 	}
@@ -130,6 +106,6 @@ func (a *admin) exportSet(r *http.Request) (int, any, error) {
 	return http.StatusOK, json.RawMessage(set), err
 }
 
-func (a *admin) ring(status jwks.Status) Ring {
-	return Ring{Status: status, URL: strings.TrimSuffix(a.public, "/") + jwks.RingPath(status.Name)}
+func (a *admin) ring(status jwks.Status) adminapi.Ring {
+	return adminapi.Ring{Status: status, URL: strings.TrimSuffix(a.public, "/") + jwks.RingPath(status.Name)}
 }

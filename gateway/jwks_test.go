@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"fhirgate/gateway/adminapi"
 	"fhirgate/internal/envelope"
 	"fhirgate/upstream/jwks"
 )
 
 // ringBench is an admin client and the public root on the same rings.
 type ringBench struct {
-	client *AdminClient
+	client *adminapi.Client
 	root   *root
 }
 
@@ -30,7 +31,7 @@ func newRingBench(t *testing.T) *ringBench {
 	server := httptest.NewServer(api.handler())
 	t.Cleanup(server.Close)
 	return &ringBench{
-		client: &AdminClient{base: server.URL, secret: adminTestSecret},
+		client: adminapi.NewClient(server.URL, adminTestSecret),
 		root:   &root{ready: func() bool { return true }, rings: rings},
 	}
 }
@@ -43,39 +44,48 @@ func (b *ringBench) get(path string) *httptest.ResponseRecorder {
 
 func TestRingsByTheAdminAPI(t *testing.T) {
 	b, ctx := newRingBench(t), t.Context()
-	ring, err := b.client.CreateRing(ctx, NewRing{Name: "pacs-2026", Alg: "ES384"})
+	ring, err := b.client.CreateRing(ctx, adminapi.NewRing{Name: "pacs-2026", Alg: "ES384"})
 	require.NoError(t, err)
 	require.Equal(t, "https://fhir.example/.well-known/jwks/pacs-2026.json", ring.URL)
 	first := ring.Keys[0].KID
-	ring, err = b.client.RotateRing(ctx, "pacs-2026", RingRotation{})
+	ring, err = b.client.RotateRing(ctx, "pacs-2026", adminapi.RingRotation{})
 	require.NoError(t, err)
 	require.Len(t, ring.Keys, 2)
 	all, err := b.client.Rings(ctx)
 	require.NoError(t, err)
-	require.Equal(t, []Ring{*ring}, all)
+	require.Equal(t, []adminapi.Ring{*ring}, all)
 
 	for name, mistake := range map[string]struct {
 		do   func() error
 		want string
 	}{
-		"taken":       {func() error { _, err := b.client.CreateRing(ctx, NewRing{Name: "pacs-2026"}); return err }, "there is a ring of this name"},
-		"invalid":     {func() error { _, err := b.client.CreateRing(ctx, NewRing{Name: "Pacs"}); return err }, "name of a ring"},
-		"rotating":    {func() error { _, err := b.client.RotateRing(ctx, "pacs-2026", RingRotation{}); return err }, ring.Keys[1].KID},
-		"no ring":     {func() error { _, err := b.client.RotateRing(ctx, "none", RingRotation{}); return err }, "no ring of this name"},
-		"no set":      {func() error { _, err := b.client.ExportSet(ctx, "none"); return err }, "no ring of this name"},
-		"no key":      {func() error { _, err := b.client.RetireKey(ctx, "pacs-2026", KeyRetirement{KID: "x"}); return err }, "no key of this kid"},
-		"the last":    {func() error { _, err := b.client.RetireKey(ctx, "pacs-2026", KeyRetirement{KID: first}); return err }, "rotate and wait"},
-		"odd ring":    {func() error { _, err := b.client.RotateRing(ctx, "../keys", RingRotation{}); return err }, "no ring of this name"},
-		"wrong after": {func() error { _, err := b.client.RotateRing(ctx, "pacs-2026", RingRotation{After: 1}); return err }, "must be published for"},
+		"taken":    {func() error { _, err := b.client.CreateRing(ctx, adminapi.NewRing{Name: "pacs-2026"}); return err }, "there is a ring of this name"},
+		"invalid":  {func() error { _, err := b.client.CreateRing(ctx, adminapi.NewRing{Name: "Pacs"}); return err }, "name of a ring"},
+		"rotating": {func() error { _, err := b.client.RotateRing(ctx, "pacs-2026", adminapi.RingRotation{}); return err }, ring.Keys[1].KID},
+		"no ring":  {func() error { _, err := b.client.RotateRing(ctx, "none", adminapi.RingRotation{}); return err }, "no ring of this name"},
+		"no set":   {func() error { _, err := b.client.ExportSet(ctx, "none"); return err }, "no ring of this name"},
+		"no key": {func() error {
+			_, err := b.client.RetireKey(ctx, "pacs-2026", adminapi.KeyRetirement{KID: "x"})
+			return err
+		}, "no key of this kid"},
+		"the last": {func() error {
+			_, err := b.client.RetireKey(ctx, "pacs-2026", adminapi.KeyRetirement{KID: first})
+			return err
+		}, "rotate and wait"},
+		"odd ring": {func() error { _, err := b.client.RotateRing(ctx, "../keys", adminapi.RingRotation{}); return err }, "no ring of this name"},
+		"wrong after": {func() error {
+			_, err := b.client.RotateRing(ctx, "pacs-2026", adminapi.RingRotation{After: 1})
+			return err
+		}, "must be published for"},
 	} {
 		require.ErrorContains(t, mistake.do(), mistake.want, name)
 	}
 
-	ring, err = b.client.RetireKey(ctx, "pacs-2026", KeyRetirement{KID: first, Force: true})
+	ring, err = b.client.RetireKey(ctx, "pacs-2026", adminapi.KeyRetirement{KID: first, Force: true})
 	require.NoError(t, err)
 	require.Equal(t, jwks.Retired, ring.Keys[0].State)
 	require.Equal(t, jwks.Active, ring.Keys[1].State)
-	_, err = b.client.CreateRing(ctx, NewRing{Name: "other", Alg: "ES256"})
+	_, err = b.client.CreateRing(ctx, adminapi.NewRing{Name: "other", Alg: "ES256"})
 	require.NoError(t, err)
 
 	one, err := b.client.ExportSet(ctx, "pacs-2026")

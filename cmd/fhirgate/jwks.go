@@ -8,7 +8,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/spf13/cobra"
 
-	"fhirgate/gateway"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/upstream/jwks"
 )
 
@@ -37,7 +37,7 @@ old one stays published for as long again: no call fails.`,
 }
 
 func newJWKSCreate() *cobra.Command {
-	var wanted gateway.NewRing
+	var wanted adminapi.NewRing
 	var alg string
 	var after time.Duration
 	cmd := &cobra.Command{
@@ -53,7 +53,7 @@ the ring's URL with the hospital, then name the ring in the hospital's file.`,
 			if err != nil {
 				return err
 			}
-			wanted.Name, wanted.Alg, wanted.After = args[0], jose.SignatureAlgorithm(alg), gateway.Duration(after)
+			wanted.Name, wanted.Alg, wanted.After = args[0], jose.SignatureAlgorithm(alg), adminapi.Duration(after)
 			ring, err := client.CreateRing(cmd.Context(), wanted)
 			if err != nil {
 				return err
@@ -108,7 +108,7 @@ itself on all nodes, and the old one leaves the set after as long again.`,
 			if err != nil {
 				return err
 			}
-			ring, err := client.RotateRing(cmd.Context(), args[0], gateway.RingRotation{After: gateway.Duration(after)})
+			ring, err := client.RotateRing(cmd.Context(), args[0], adminapi.RingRotation{After: adminapi.Duration(after)})
 			if err != nil {
 				return err
 			}
@@ -120,7 +120,7 @@ itself on all nodes, and the old one leaves the set after as long again.`,
 }
 
 func newJWKSRetire() *cobra.Command {
-	var wanted gateway.KeyRetirement
+	var wanted adminapi.KeyRetirement
 	cmd := &cobra.Command{
 		Use:   "retire RING KID",
 		Short: "End a key at once, in an emergency",
@@ -178,7 +178,7 @@ anew after every rotation, before the new key signs, and after a retirement.`,
 	}
 }
 
-func printRings(cmd *cobra.Command, raw any, all ...gateway.Ring) error {
+func printRings(cmd *cobra.Command, raw any, all ...adminapi.Ring) error {
 	out := cmd.OutOrStdout()
 	if asJSON(cmd) {
 		return printJSON(out, raw)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirgate/gateway"
+	"fhirgate/gateway/adminapi"
 )
 
 func newKeys() *cobra.Command {
@@ -41,7 +42,7 @@ A consumer is of one of four kinds:
 	return cmd
 }
 
-func adminClient(cmd *cobra.Command) (*gateway.AdminClient, error) {
+func adminClient(cmd *cobra.Command) (*adminapi.Client, error) {
 	demo, _ := cmd.Flags().GetBool("demo") // the flag exists on the parent
 	client, err := gateway.NewAdminClient(configFile(cmd), demo)
 	if errors.Is(err, fs.ErrNotExist) && !demo {
@@ -107,7 +108,7 @@ func newKeysRotate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			issued, err := client.Rotate(cmd.Context(), args[0], gateway.Rotation{Grace: gateway.Duration(grace)})
+			issued, err := client.Rotate(cmd.Context(), args[0], adminapi.Rotation{Grace: adminapi.Duration(grace)})
 			if err != nil {
 				return err
 			}

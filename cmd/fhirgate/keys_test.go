@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"fhirgate/gateway"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 )
 
@@ -47,16 +47,16 @@ func TestMistakesInKeysCommands(t *testing.T) {
 func TestWhatIsPrintedOfANewConsumer(t *testing.T) {
 	key := keys.Key{ID: "key_1", Name: "x", Plan: "trial"}
 	for name, tc := range map[string]struct {
-		issued gateway.IssuedKey
+		issued adminapi.IssuedKey
 		kind   keys.Kind
 		want   string
 	}{
-		"key": {gateway.IssuedKey{Secret: "fg_s"}, keys.KindKey, `key     key_1 (x, plan trial, expires never)
+		"key": {adminapi.IssuedKey{Secret: "fg_s"}, keys.KindKey, `key     key_1 (x, plan trial, expires never)
 secret  fg_s
 
 The secret is shown this once. Send it as  Authorization: Bearer fg_s
 `},
-		"client": {gateway.IssuedKey{Secret: "fg_s", TokenURL: "https://gw.example/oauth/token"}, keys.KindClient, `client         key_1 (x, plan trial, expires never)
+		"client": {adminapi.IssuedKey{Secret: "fg_s", TokenURL: "https://gw.example/oauth/token"}, keys.KindClient, `client         key_1 (x, plan trial, expires never)
 client_id      key_1
 client_secret  fg_s
 
@@ -64,13 +64,13 @@ The secret is shown this once. The client gets a token with
 
   curl -sS -u key_1:fg_s -d grant_type=client_credentials https://gw.example/oauth/token
 `},
-		"client with keys of its own": {gateway.IssuedKey{TokenURL: "https://gw.example/oauth/token"}, keys.KindClient, `client     key_1 (x, plan trial, expires never)
+		"client with keys of its own": {adminapi.IssuedKey{TokenURL: "https://gw.example/oauth/token"}, keys.KindClient, `client     key_1 (x, plan trial, expires never)
 client_id  key_1
 
 The client signs an assertion with its own key (private_key_jwt), with the
 client_id as iss and sub, and gets a token for it at  https://gw.example/oauth/token
 `},
-		"external": {gateway.IssuedKey{}, keys.KindExternal, `external  key_1 (x, plan trial, expires never)
+		"external": {adminapi.IssuedKey{}, keys.KindExternal, `external  key_1 (x, plan trial, expires never)
 subject "s" of https://idp.example
 `},
 	} {

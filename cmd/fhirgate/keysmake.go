@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"fhirgate/gateway"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
+	"fhirgate/gateway/keys/record"
 )
 
 func newKeysCreate() *cobra.Command {
-	var wanted gateway.NewKey
+	var wanted adminapi.NewKey
 	var life time.Duration
 	var kind, jwksFile string
 	var certificates []string
@@ -43,10 +44,10 @@ Certificates may be registered with any kind.`,
   fhirgate keys create --name modality --plan screening-day --kind certificate --certificate modality.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !slices.Contains(keys.Kinds(), keys.Kind(kind)) {
+			if !slices.Contains(record.Kinds(), keys.Kind(kind)) {
 				return fmt.Errorf("there is no kind %q: --kind is one of key, client, external and certificate", kind)
 			}
-			wanted.Kind, wanted.Life = keys.Kind(kind), gateway.Duration(life)
+			wanted.Kind, wanted.Life = keys.Kind(kind), adminapi.Duration(life)
 			var err error
 			if wanted.JWKS, err = readJWKS(jwksFile); err != nil {
 				return err
@@ -110,9 +111,9 @@ second. What no flag names stays as it is; the secrets do in any case.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given := cmd.Flags().Changed
-			wanted := gateway.KeyChanges{
+			wanted := adminapi.KeyChanges{
 				Name: whether(given("name"), made.name), Plan: whether(given("plan"), made.plan), JWKSURL: whether(given("jwks-url"), made.jwksURL),
-				Life: whether(given("expires-in"), gateway.Duration(made.life)), CertificateGrace: whether(given("grace"), gateway.Duration(made.grace)),
+				Life: whether(given("expires-in"), adminapi.Duration(made.life)), CertificateGrace: whether(given("grace"), adminapi.Duration(made.grace)),
 				RemoveCertificate: made.removed,
 			}
 			if given("allow-from") {

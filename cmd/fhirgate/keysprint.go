@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fhirgate/gateway"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 )
 
@@ -21,7 +21,7 @@ func asJSON(cmd *cobra.Command) bool {
 }
 
 // printIssued shows a new key or secret, and how it is used.
-func printIssued(cmd *cobra.Command, issued *gateway.IssuedKey) error {
+func printIssued(cmd *cobra.Command, issued *adminapi.IssuedKey) error {
 	out := cmd.OutOrStdout()
 	if asJSON(cmd) {
 		return printJSON(out, issued)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fhirgate/gateway/engine"
+	"fhirgate/gateway/keys/record"
 )
 
 // Changes are what Update changes of a key; nil and "" leave things as they are.
@@ -35,11 +36,11 @@ func (k *Keeper) Update(ctx context.Context, id string, changes Changes) (*Key, 
 		if err := changeable(key, now); err != nil {
 			return err
 		}
-		gone = key.prune(now)
+		gone = prune(key, now)
 		if err := changes.apply(key, now.UTC().Truncate(time.Second)); err != nil {
 			return err
 		}
-		if err := key.check(); err != nil {
+		if err := check(key); err != nil {
 			return err
 		}
 		if changes.AddCertificate == "" {
@@ -83,7 +84,7 @@ func (c *Changes) apply(key *Key, now time.Time) error {
 		key.AllowFrom = *c.AllowFrom
 	}
 	if c.Expires != nil {
-		if ended(*c.Expires, now) {
+		if record.Ended(*c.Expires, now) {
 			return invalid("the end must lie ahead: to end a key now, revoke it")
 		}
 		key.Expires = c.Expires.UTC().Truncate(time.Second)
@@ -122,9 +123,9 @@ func (c *Changes) applyCertificates(key *Key, now time.Time) error {
 		for i := range key.Certificates {
 			key.Certificates[i].Until = earlier(key.Certificates[i].Until, now.Add(*c.CertificateGrace))
 		}
-		key.prune(now)
+		prune(key, now)
 	}
-	return key.addCertificate(c.AddCertificate, now)
+	return addCertificate(key, c.AddCertificate, now)
 }
 
 // disclaim takes a certificate out of a record again that another key was faster

@@ -27,11 +27,11 @@ const (
 )
 
 // check returns what is wrong with a record, naming what is allowed instead.
-func (k *Key) check() error {
+func check(k *Key) error {
 	if k.Name == "" || len(k.Name) > maxName {
 		return invalid(fmt.Sprintf("the key needs a name of at most %d characters", maxName))
 	}
-	if err := k.checkKind(); err != nil {
+	if err := checkKind(k); err != nil {
 		return err
 	}
 	if len(k.AllowFrom) > maxPrefixes {
@@ -43,11 +43,11 @@ func (k *Key) check() error {
 	if len(k.Secrets) > maxSecrets {
 		return invalid(fmt.Sprintf("a key has at most %d secrets, with those that still work for a while: rotate it without a grace", maxSecrets))
 	}
-	return k.checkJWKS()
+	return checkJWKS(k)
 }
 
 // checkKind returns what the record has too much or too little of for its kind.
-func (k *Key) checkKind() error {
+func checkKind(k *Key) error {
 	hasJWKS := len(k.JWKS) > 0 || k.JWKSURL != ""
 	switch k.Kind {
 	case KindKey:
@@ -83,7 +83,7 @@ func (k *Key) checkKind() error {
 }
 
 // checkJWKS returns what is wrong with a client's public keys, or where they are.
-func (k *Key) checkJWKS() error {
+func checkJWKS(k *Key) error {
 	switch {
 	case len(k.JWKS) > 0 && k.JWKSURL != "":
 		return invalid("a client's JWK set is given inline or by URL, not both")
@@ -127,7 +127,7 @@ func ParseAllowed(text string) (netip.Prefix, error) {
 
 // addCertificate registers a certificate, given in PEM form or by its SHA-256
 // fingerprint. One that the record already has begins anew.
-func (k *Key) addCertificate(text string, now time.Time) error {
+func addCertificate(k *Key, text string, now time.Time) error {
 	added, err := parseCertificate(text, now)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"fhirgate/facade"
+	"fhirgate/gateway/keys/record"
 )
 
 const (
@@ -179,12 +180,12 @@ func (d *Directory) look(ctx context.Context, n name, from netip.Addr, read func
 // use notes once a minute that a credential is in use, unless it has ended.
 func (d *Directory) use(known *remembered) (*remembered, error) {
 	now := d.now()
-	if ended(known.ends, now) {
+	if record.Ended(known.ends, now) {
 		return nil, facade.ErrUnknownKey // it was good once: no guess
 	}
 	minute := now.Unix() / 60
 	if noted := known.noted.Load(); noted != minute && known.noted.CompareAndSwap(noted, minute) &&
-		(known.consumer == nil || !ended(known.consumer.Expires, now)) {
+		(known.consumer == nil || !record.Ended(known.consumer.Expires, now)) {
 		d.used.note(known.id, now)
 	}
 	return known, nil

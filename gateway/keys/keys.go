@@ -92,7 +92,7 @@ func (k *Keeper) Create(ctx context.Context, wanted New) (*Key, string, error) {
 		key.Expires = now.Add(wanted.Life)
 	}
 	for _, text := range wanted.Certificates {
-		if err := key.addCertificate(text, now); err != nil {
+		if err := addCertificate(key, text, now); err != nil {
 			return nil, "", err
 		}
 	}
@@ -101,7 +101,7 @@ func (k *Keeper) Create(ctx context.Context, wanted New) (*Key, string, error) {
 		token = engine.NewToken()
 		key.Secrets = append(key.Secrets, newSecret(token, now))
 	}
-	if err := key.check(); err != nil {
+	if err := check(key); err != nil {
 		return nil, "", err
 	}
 	// The record comes first, so that nothing works that has no record.

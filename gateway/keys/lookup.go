@@ -196,7 +196,7 @@ func (d *Directory) readSecret(ctx context.Context, secret string, kind Kind) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	held := key.secret(hash)
+	held := secretOf(key, hash)
 	if held == nil || key.Kind != kind {
 		return nil, nil, facade.ErrUnknownKey
 	}
@@ -234,7 +234,7 @@ func (d *Directory) record(ctx context.Context, id string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	key.pruneCertificates(d.now())
+	pruneCertificates(key, d.now())
 	return key, nil
 }
 

@@ -1,93 +1,30 @@
 package keys
 
 import (
-	"encoding/json"
-	"net/netip"
 	"slices"
 	"time"
+
+	"fhirgate/gateway/keys/record"
 )
 
-// Kind says what a consumer shows to be let in.
-type Kind string
+// The records of consumers and what they are made of.
+type (
+	Key         = record.Key
+	Kind        = record.Kind
+	Secret      = record.Secret
+	Certificate = record.Certificate
+)
 
-// The kinds of consumers. Certificates may be registered with any of them.
+// The kinds of consumers.
 const (
-	KindKey         Kind = "key"         // its secrets are API keys
-	KindClient      Kind = "client"      // an OAuth 2.0 client: the id is its client_id, it has client secrets, a JWK set or both
-	KindExternal    Kind = "external"    // a subject of an outside identity provider
-	KindCertificate Kind = "certificate" // client certificates alone (mutual TLS)
+	KindKey         = record.KindKey
+	KindClient      = record.KindClient
+	KindExternal    = record.KindExternal
+	KindCertificate = record.KindCertificate
 )
 
-// Kinds are all kinds.
-func Kinds() []Kind { return []Kind{KindKey, KindClient, KindExternal, KindCertificate} }
-
-// Key is the record of a consumer and its credentials. Its id names the
-// consumer in logs and limits, and outlives its credentials.
-type Key struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"` // for people
-	Plan    string    `json:"plan"`
-	Kind    Kind      `json:"kind"` // records of before kinds are KindKey
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero"` // zero = never
-	Revoked time.Time `json:"revoked,omitzero"` // zero = not revoked
-	Secrets []Secret  `json:"secrets"`          // the newest last
-
-	AllowFrom    []netip.Prefix  `json:"allow_from,omitempty"`   // addresses that may use it; empty = all
-	JWKS         json.RawMessage `json:"jwks,omitempty"`         // public keys of a client (RFC 7517)
-	JWKSURL      string          `json:"jwks_url,omitempty"`     // where they are fetched instead
-	Certificates []Certificate   `json:"certificates,omitempty"` // the newest last
-	Issuer       string          `json:"issuer,omitempty"`       // of a KindExternal: iss and
-	Subject      string          `json:"subject,omitempty"`      // sub of its tokens
-
-	// LastUsed is when a credential of it was last taken, to the minute or so;
-	// zero = never. It is stored apart from the record.
-	LastUsed time.Time `json:"last_used,omitzero"`
-}
-
-// Secret is one secret of a key: the hash under which Tyk keeps it, and a hint
-// by which people tell it.
-type Secret struct {
-	Hash    string    `json:"hash"`
-	Hint    string    `json:"hint"` // the last four characters
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero"` // from then on it works no more: Until, or the end of the key
-	Until   time.Time `json:"until,omitzero"`   // end of a rotation's grace; zero = none
-}
-
-// Certificate is a client certificate that a consumer may present.
-type Certificate struct {
-	SHA256   string    `json:"sha256"`             // of its DER form, lower-case hex
-	NotAfter time.Time `json:"not_after,omitzero"` // its own end; zero when only the fingerprint was given
-	Added    time.Time `json:"added"`
-	Until    time.Time `json:"until,omitzero"` // from then on it counts no more; zero = no such end
-}
-
-// Status tells in a word whether the key works at the given time.
-func (k *Key) Status(now time.Time) string {
-	switch {
-	case !k.Revoked.IsZero():
-		return "revoked"
-	case ended(k.Expires, now):
-		return "expired"
-	default:
-		return "active"
-	}
-}
-
-// Certificate returns the certificate of a fingerprint, if it counts at the
-// given time.
-func (k *Key) Certificate(fingerprint string, now time.Time) (Certificate, bool) {
-	for _, c := range k.Certificates {
-		if c.SHA256 == fingerprint && !ended(c.Until, now) {
-			return c, true
-		}
-	}
-	return Certificate{}, false
-}
-
-// secret returns the secret of a hash, nil when the record has none.
-func (k *Key) secret(hash string) *Secret {
+// secretOf returns the secret of a hash, nil when the record has none.
+func secretOf(k *Key, hash string) *Secret {
 	for i := range k.Secrets {
 		if k.Secrets[i].Hash == hash {
 			return &k.Secrets[i]
@@ -97,7 +34,7 @@ func (k *Key) secret(hash string) *Secret {
 }
 
 // settle writes down when each secret ends.
-func (k *Key) settle() {
+func settle(k *Key) {
 	for i := range k.Secrets {
 		k.Secrets[i].Expires = earlier(k.Secrets[i].Until, k.Expires)
 	}
@@ -105,23 +42,20 @@ func (k *Key) settle() {
 
 // prune forgets secrets and certificates that have ended, and returns the
 // hashes of the secrets.
-func (k *Key) prune(now time.Time) (gone []string) {
+func prune(k *Key, now time.Time) (gone []string) {
 	k.Secrets = slices.DeleteFunc(k.Secrets, func(s Secret) bool {
-		if ended(s.Until, now) {
+		if record.Ended(s.Until, now) {
 			gone = append(gone, s.Hash)
 		}
-		return ended(s.Until, now)
+		return record.Ended(s.Until, now)
 	})
-	k.pruneCertificates(now)
+	pruneCertificates(k, now)
 	return gone
 }
 
-func (k *Key) pruneCertificates(now time.Time) {
-	k.Certificates = slices.DeleteFunc(k.Certificates, func(c Certificate) bool { return ended(c.Until, now) })
+func pruneCertificates(k *Key, now time.Time) {
+	k.Certificates = slices.DeleteFunc(k.Certificates, func(c Certificate) bool { return record.Ended(c.Until, now) })
 }
-
-// ended reports whether an end, zero for none, has come.
-func ended(end, now time.Time) bool { return !end.IsZero() && !now.Before(end) }
 
 // earlier returns the earlier of two ends, zero for none.
 func earlier(a, b time.Time) time.Time {

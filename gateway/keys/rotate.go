@@ -22,14 +22,14 @@ func (k *Keeper) Rotate(ctx context.Context, id string, grace time.Duration) (*K
 		if err := changeable(key, now); err != nil {
 			return err
 		}
-		gone = key.prune(now)
+		gone = prune(key, now)
 		key.Secrets = append(key.Secrets, newSecret(token, now.UTC().Truncate(time.Second)))
-		return key.check()
+		return check(key)
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	if err := k.engine.CreateKey(ctx, token, session(key, *key.secret(hash))); err != nil {
+	if err := k.engine.CreateKey(ctx, token, session(key, *secretOf(key, hash))); err != nil {
 		return nil, "", k.withdraw(ctx, id, hash, fmt.Errorf("storing the secret: %w", err))
 	}
 	// From here on the new secret works, and the others may end.
@@ -39,7 +39,7 @@ func (k *Keeper) Rotate(ctx context.Context, id string, grace time.Duration) (*K
 		if err := changeable(key, now); err != nil {
 			return err
 		}
-		own := key.secret(hash)
+		own := secretOf(key, hash)
 		if own == nil {
 			return ErrContended // a later rotation has ended it
 		}
@@ -50,7 +50,7 @@ func (k *Keeper) Rotate(ctx context.Context, id string, grace time.Duration) (*K
 			}
 			key.Secrets[i].Until = earlier(key.Secrets[i].Until, end)
 		}
-		replaced = key.prune(now)
+		replaced = prune(key, now)
 		return nil
 	})
 	if err != nil {

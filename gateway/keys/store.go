@@ -48,7 +48,7 @@ func (k *Keeper) swap(ctx context.Context, name, read, value string) (bool, erro
 
 // add writes the record of a new key.
 func (k *Keeper) add(ctx context.Context, key *Key) error {
-	key.settle()
+	settle(key)
 	data, err := json.Marshal(key)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (k *Keeper) change(ctx context.Context, id string, f func(*Key) error) (*Ke
 		if err := f(key); err != nil {
 			return nil, err
 		}
-		key.settle()
+		settle(key)
 		data, err := json.Marshal(key)
 		if err != nil {
 			return nil, err
