@@ -33,13 +33,46 @@ type Loaded struct {
 	Plans     int `json:"plans"`
 }
 
+// Reloading is the outcome of the last reload, or of the start.
+type Reloading struct {
+	At        time.Time `json:"at"`
+	Taken     bool      `json:"taken"`    // the files are in force; false: those of before are
+	Problems  []string  `json:"problems"` // file:line:column: what is wrong; empty when taken
+	Hospitals int       `json:"hospitals"`
+	Plans     int       `json:"plans"`
+}
+
+// LastReload returns how the last reload went, whoever asked for it.
+func (c *Client) LastReload(ctx context.Context) (*Reloading, error) {
+	return ask[Reloading](ctx, c, http.MethodGet, "/admin/reload", nil)
+}
+
 // Reload has the gateway read its files again.
 func (c *Client) Reload(ctx context.Context) (*Loaded, error) {
 	return ask[Loaded](ctx, c, http.MethodPost, "/admin/reload", nil)
 }
 
-// ask makes a call and decodes its answer. An OperationOutcome becomes an error
-// with its text.
+// Refusal is an error that the admin API answered.
+type Refusal struct {
+	Status int    // HTTP status: 404 no such record, 409 conflict, 422 a mistake in what was asked for
+	Text   string // what is wrong, for people
+}
+
+// Error returns what is wrong.
+func (r *Refusal) Error() string { return r.Text }
+
+// Refused reports whether err is the admin API's refusal with this status.
+func Refused(err error, status int) bool {
+	var refusal *Refusal
+	return errors.As(err, &refusal) && refusal.Status == status
+}
+
+// ErrUnreachable is wrapped by errors of calls of which it is not known whether
+// they arrived.
+var ErrUnreachable = errors.New("the admin API cannot be reached")
+
+// ask makes a call and decodes its answer. An OperationOutcome becomes a
+// *Refusal with its text.
 func ask[T any](ctx context.Context, c *Client, method, path string, body any) (*T, error) {
 	var sent io.Reader
 	if body != nil {
@@ -56,24 +89,28 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 	r.Header.Set("Authorization", "Bearer "+c.secret)
 	answer, err := c.client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("the admin API at %s cannot be reached (is the gateway running?): %w", c.base, errors.Unwrap(err))
+		return nil, fmt.Errorf("%w at %s (is the gateway running?): %w", ErrUnreachable, c.base, errors.Unwrap(err))
 	}
 	defer answer.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: its answer broke off: %w", ErrUnreachable, err)
 	}
 	if answer.StatusCode >= http.StatusBadRequest {
-		var outcome struct {
-			Issue []struct {
-				Diagnostics string `json:"diagnostics"`
-			} `json:"issue"`
-		}
-		if json.Unmarshal(data, &outcome) == nil && len(outcome.Issue) > 0 {
-			return nil, errors.New(outcome.Issue[0].Diagnostics)
-		}
-		return nil, fmt.Errorf("the admin API answered %d", answer.StatusCode)
+		return nil, refusalOf(answer.StatusCode, data)
 	}
 	out := new(T)
 	return out, json.Unmarshal(data, out)
+}
+
+func refusalOf(status int, body []byte) *Refusal {
+	var outcome struct {
+		Issue []struct {
+			Diagnostics string `json:"diagnostics"`
+		} `json:"issue"`
+	}
+	if json.Unmarshal(body, &outcome) == nil && len(outcome.Issue) > 0 {
+		return &Refusal{Status: status, Text: outcome.Issue[0].Diagnostics}
+	}
+	return &Refusal{Status: status, Text: fmt.Sprintf("the admin API answered %d", status)}
 }

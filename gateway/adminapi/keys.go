@@ -11,8 +11,10 @@ import (
 
 // NewKey is the body of POST /admin/keys.
 type NewKey struct {
+	ID           string          `json:"id,omitempty"` // chosen by the caller, so that it knows of the key before it is made; "" = a new one. An id that exists is a conflict (409)
 	Name         string          `json:"name"`
 	Plan         string          `json:"plan"`
+	Hospitals    []string        `json:"hospitals,omitempty"`    // of those that the plan reaches; none = all of them
 	Life         Duration        `json:"life"`                   // "" or "0s" = for ever
 	Kind         record.Kind     `json:"kind,omitempty"`         // "" = key
 	NoSecret     bool            `json:"no_secret,omitempty"`    // for a client that signs with its own keys only
@@ -28,6 +30,7 @@ type NewKey struct {
 type KeyChanges struct {
 	Name              *string         `json:"name,omitempty"`
 	Plan              *string         `json:"plan,omitempty"`
+	Hospitals         *[]string       `json:"hospitals,omitempty"`          // [] = all that the plan reaches
 	Life              *Duration       `json:"life,omitempty"`               // from now on; "0s" = for ever
 	AllowFrom         *[]string       `json:"allow_from,omitempty"`         // [] = from everywhere
 	JWKS              json.RawMessage `json:"jwks,omitempty"`               // takes the place of all of before
@@ -56,11 +59,7 @@ func (c *Client) Create(ctx context.Context, wanted NewKey) (*IssuedKey, error) 
 
 // List returns all keys.
 func (c *Client) List(ctx context.Context) ([]*record.Key, error) {
-	all, err := ask[[]*record.Key](ctx, c, http.MethodGet, "/admin/keys", nil)
-	if err != nil {
-		return nil, err
-	}
-	return *all, nil
+	return asked[[]*record.Key](ctx, c, http.MethodGet, "/admin/keys")
 }
 
 // Show returns one key.
@@ -81,4 +80,9 @@ func (c *Client) Rotate(ctx context.Context, id string, wanted Rotation) (*Issue
 // Revoke ends a key.
 func (c *Client) Revoke(ctx context.Context, id string) (*record.Key, error) {
 	return ask[record.Key](ctx, c, http.MethodDelete, "/admin/keys/"+url.PathEscape(id), nil)
+}
+
+// WithdrawSecret ends one secret of a key at once, by its hash. It is idempotent.
+func (c *Client) WithdrawSecret(ctx context.Context, id, hash string) (*record.Key, error) {
+	return ask[record.Key](ctx, c, http.MethodDelete, "/admin/keys/"+url.PathEscape(id)+"/secrets/"+url.PathEscape(hash), nil)
 }

@@ -43,11 +43,7 @@ func (c *Client) CreateRing(ctx context.Context, wanted NewRing) (*Ring, error) 
 
 // Rings returns all rings.
 func (c *Client) Rings(ctx context.Context) ([]Ring, error) {
-	all, err := ask[[]Ring](ctx, c, http.MethodGet, "/admin/jwks", nil)
-	if err != nil {
-		return nil, err
-	}
-	return *all, nil
+	return asked[[]Ring](ctx, c, http.MethodGet, "/admin/jwks")
 }
 
 // RotateRing gives a ring its next key.

@@ -34,6 +34,7 @@ type Key struct {
 	Revoked time.Time `json:"revoked,omitzero"` // zero = not revoked
 	Secrets []Secret  `json:"secrets"`          // the newest last
 
+	Hospitals    []string        `json:"hospitals,omitempty"`    // of those that the plan reaches; empty = all of them
 	AllowFrom    []netip.Prefix  `json:"allow_from,omitempty"`   // addresses that may use it; empty = all
 	JWKS         json.RawMessage `json:"jwks,omitempty"`         // public keys of a client (RFC 7517)
 	JWKSURL      string          `json:"jwks_url,omitempty"`     // where they are fetched instead
