@@ -11,7 +11,7 @@ import (
 )
 
 // authorise decides, without any I/O, whether the consumer may do what the call
-// asks: from where it calls and how it came in, whether the plan reaches the
+// asks: from where it calls and how it came in, whether plan and record reach the
 // hospital, whether the hospital's route lists the interaction, whether the
 // scopes of plan and token cover it, and whether a sealed link was given to this
 // consumer.
@@ -21,7 +21,7 @@ func (f *Facade) authorise(c *call) error {
 	}
 	plan := c.plan()
 	// A hospital that is out of reach looks like one that does not exist.
-	if c.hospital == nil || !plan.Reaches(c.hospital.Route.ID, c.hospital.Route.Environment) {
+	if c.hospital == nil || !c.consumer.reaches(plan, c.hospital.Route) {
 		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the caller's plan reaches no hospital of this id")
 	}
 	if err := c.acceptedWay(); err != nil {

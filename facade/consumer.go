@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
+	"fhirgate/policies"
 	"fhirgate/policies/smart"
+	"fhirgate/routes"
 )
 
 // Consumer is who calls. It is shared between calls and never changed.
@@ -22,8 +25,16 @@ type Consumer struct {
 	Patient         string        // logical id of the patient in a token's context; "" = none
 	PatientHospital string        // route id of the hospital whose patient that is
 
+	Hospitals    []string       // route ids that the record is narrowed to; empty = all that its plan reaches
 	AllowFrom    []netip.Prefix // addresses that may use the record; empty = all
 	Certificates []string       // SHA-256 fingerprints (lower-case hex) of the client certificates registered with the record
+}
+
+// reaches reports whether the consumer may call a hospital at all: its plan
+// reaches it, and its record is not narrowed to others.
+func (c *Consumer) reaches(plan *policies.Plan, hospital *routes.Route) bool {
+	return plan.Reaches(hospital.ID, hospital.Environment) &&
+		(len(c.Hospitals) == 0 || slices.Contains(c.Hospitals, hospital.ID))
 }
 
 // Way is how a caller shows who it is.

@@ -111,11 +111,11 @@ func (f *Facade) discoverOwn(c *call, hospital, document string) error {
 	return c.sendDocument(fhir.MediaType, capabilityStatement(public, public+strings.TrimSuffix(Prefix, "/"), c.reach(plan)))
 }
 
-// reach names the hospitals that the plan reaches.
+// reach names the hospitals that the caller reaches.
 func (c *call) reach(plan *policies.Plan) string {
 	var ids []string
 	for id, h := range c.snapshot.Hospitals {
-		if plan.Reaches(id, h.Route.Environment) {
+		if c.consumer.reaches(plan, h.Route) {
 			ids = append(ids, id)
 		}
 	}
