@@ -40,7 +40,9 @@ func (f *Form) All(name string) []string {
 }
 
 // Has reports whether a field has the value.
-func (f *Form) Has(name, value string) bool { return f != nil && slices.Contains(f.Values[name], value) }
+func (f *Form) Has(name, value string) bool {
+	return f != nil && slices.Contains(f.Values[name], value)
+}
 
 // Error returns what is wrong with a field, or "".
 func (f *Form) Error(name string) string {

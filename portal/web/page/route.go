@@ -8,7 +8,7 @@ import "fhirgate/portal/store"
 // Access says who may open a route.
 type Access int
 
-// The kinds of access. Each lets in those of the kinds below it as well, Pending
+// The kinds of access. Each is for those of the kinds below it as well, Pending
 // apart, which is for the way between the two factors.
 const (
 	Public    Access = iota // everybody
@@ -39,8 +39,20 @@ const (
 	stageFull     stage = "full"
 )
 
-// admits returns the access of a user whose session is at a stage.
-func admits(user store.User, at stage) Access {
+// admits reports whether who has an access may open routes of this one.
+func (a Access) admits(has Access) bool {
+	switch a {
+	case Public:
+		return true
+	case Pending:
+		return has == Pending
+	default:
+		return has >= a
+	}
+}
+
+// accessOf returns the access of a user whose session is at a stage.
+func accessOf(user store.User, at stage) Access {
 	switch {
 	case user.ID == "" || !user.Disabled.IsZero():
 		return Public
