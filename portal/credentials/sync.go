@@ -1,0 +1,144 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"fhirgate/gateway/keys/record"
+	"fhirgate/portal/store"
+)
+
+// How often Run looks at what was begun and not completed, and at everything.
+const (
+	repairEvery = 5 * time.Second
+	syncEvery   = time.Minute
+)
+
+// unattended is how old a change must be before it counts as broken off: no
+// caller works on it any more.
+const unattended = finishing + 10*time.Second
+
+// Start brings both stores together at a start: every change that is not
+// completed is taken as broken off, however young. Another portal on the same
+// store that is just making one finds that it was given up, and gives up as well.
+func (s *Service) Start(ctx context.Context) error {
+	return errors.Join(s.repair(ctx, s.now().Add(time.Second)), s.Sync(ctx))
+}
+
+// Run keeps both stores together until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	repair, whole := time.NewTicker(repairEvery), time.NewTicker(syncEvery)
+	defer repair.Stop()
+	defer whole.Stop()
+	away := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-repair.C:
+			err = s.repair(ctx, s.now().Add(-unattended))
+		case <-whole.C:
+			err = s.Sync(ctx)
+		}
+		if failed := err != nil && ctx.Err() == nil; failed != away {
+			away = failed
+			if failed {
+				s.log.Warn("the portal's records and the gateway's keys cannot be compared", "problem", err)
+			} else {
+				s.log.Info("the portal's records and the gateway's keys are compared again")
+			}
+		}
+	}
+}
+
+// repair completes or takes back what was begun before a time.
+func (s *Service) repair(ctx context.Context, before time.Time) error {
+	pending, err := s.store.Pending(ctx)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, credential := range pending {
+		if credential.Changed.Before(before) {
+			failed = append(failed, s.settle(ctx, credential))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// settle brings one change that was broken off to an end.
+func (s *Service) settle(ctx context.Context, credential store.Credential) error {
+	s.log.Info("a change that was broken off is brought to an end", "credential", credential.ID, "key", credential.KeyID, "state", string(credential.State))
+	switch credential.State {
+	case store.CredentialCreating:
+		given, err := s.store.FailCredential(ctx, store.System, credential.ID, "its making was broken off, and nobody has seen its secret: make another")
+		if err != nil || !given { // who made it has completed it after all
+			return err
+		}
+		return s.end(ctx, credential.KeyID)
+	case store.CredentialRotating:
+		return s.undoRotation(ctx, credential)
+	default:
+		return s.completeRevocation(ctx, credential)
+	}
+}
+
+// Sync compares all records with all keys and brings them together. The records
+// are read first: a key that is made meanwhile is then in the later list.
+func (s *Service) Sync(ctx context.Context) error {
+	states, err := s.store.KeyStates(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := s.gateway.List(ctx)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	mirrors := make([]store.Mirror, 0, len(keys))
+	listed := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		listed[key.ID] = true
+		mirrors = append(mirrors, mirrorOf(key))
+		failed = append(failed, s.compare(ctx, key, states[key.ID]))
+	}
+	for id, state := range states {
+		if !listed[id] && state == store.CredentialActive {
+			failed = append(failed, s.lost(ctx, id, "the gateway does not know it any more"))
+		}
+	}
+	failed = append(failed, s.store.Mirror(ctx, mirrors))
+	return errors.Join(failed...)
+}
+
+// compare brings a key and the state of its record, "" for none, together.
+func (s *Service) compare(ctx context.Context, key *record.Key, state store.CredentialState) error {
+	works := key.Status(s.now()) == "active"
+	switch {
+	case state == "" && works:
+		_, err := s.store.Adopt(ctx, store.Credential{
+			KeyID: key.ID, Name: key.Name, Kind: string(key.Kind), Plan: key.Plan, Hospitals: key.Hospitals,
+			Origin: store.OriginCommandLine, State: store.CredentialActive, Created: key.Created, Expires: key.Expires, Hints: hintsOf(key),
+		})
+		return err
+	case works && (state == store.CredentialRevoked || state == store.CredentialFailed):
+		s.log.Warn("a key works whose record says that it must not: it is revoked", "key", key.ID)
+		return s.end(ctx, key.ID)
+	case !key.Revoked.IsZero() && state == store.CredentialActive:
+		return s.lost(ctx, key.ID, "it was revoked at the gateway")
+	}
+	return nil
+}
+
+// lost marks the record of a key that is gone.
+func (s *Service) lost(ctx context.Context, keyID, note string) error {
+	credential, err := s.store.CredentialByKey(ctx, keyID)
+	if err != nil {
+		return err
+	}
+	s.log.Warn("a record's key does not work any more", "credential", credential.ID, "key", keyID)
+	_, err = s.store.Lost(ctx, credential.ID, note)
+	return err
+}
