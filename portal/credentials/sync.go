@@ -106,7 +106,7 @@ func (s *Service) Sync(ctx context.Context) error {
 	}
 	for id, state := range states {
 		if !listed[id] && state == store.CredentialActive {
-			failed = append(failed, s.lost(ctx, id, "the gateway does not know it any more"))
+			failed = append(failed, s.lost(ctx, id))
 		}
 	}
 	failed = append(failed, s.store.Mirror(ctx, mirrors))
@@ -126,19 +126,34 @@ func (s *Service) compare(ctx context.Context, key *record.Key, state store.Cred
 	case works && (state == store.CredentialRevoked || state == store.CredentialFailed):
 		s.log.Warn("a key works whose record says that it must not: it is revoked", "key", key.ID)
 		return s.end(ctx, key.ID)
-	case !key.Revoked.IsZero() && state == store.CredentialActive:
-		return s.lost(ctx, key.ID, "it was revoked at the gateway")
+	case works && state == store.CredentialLost:
+		return s.withRecord(ctx, key.ID, func(c store.Credential) error {
+			_, err := s.store.Found(ctx, c.ID)
+			return err
+		})
+	case !key.Revoked.IsZero() && (state == store.CredentialActive || state == store.CredentialLost):
+		return s.withRecord(ctx, key.ID, func(c store.Credential) error {
+			return s.Revoke(ctx, store.System, c.ID, "it was revoked at the gateway")
+		})
 	}
 	return nil
 }
 
-// lost marks the record of a key that is gone.
-func (s *Service) lost(ctx context.Context, keyID, note string) error {
+// lost marks the record of a key that the gateway does not know. It is no
+// revocation: a gateway whose store was away, or restored from a backup, may know
+// it again.
+func (s *Service) lost(ctx context.Context, keyID string) error {
+	s.log.Warn("a record's key is not known to the gateway", "key", keyID)
+	return s.withRecord(ctx, keyID, func(c store.Credential) error {
+		_, err := s.store.Lost(ctx, c.ID, "the gateway does not know it any more")
+		return err
+	})
+}
+
+func (s *Service) withRecord(ctx context.Context, keyID string, do func(store.Credential) error) error {
 	credential, err := s.store.CredentialByKey(ctx, keyID)
 	if err != nil {
 		return err
 	}
-	s.log.Warn("a record's key does not work any more", "credential", credential.ID, "key", keyID)
-	_, err = s.store.Lost(ctx, credential.ID, note)
-	return err
+	return do(credential)
 }
