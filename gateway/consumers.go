@@ -54,7 +54,7 @@ func clientOf(key *keys.Key, err error) (*oauth.Client, error) {
 	}
 	client := &oauth.Client{
 		KeyID: key.ID, PlanID: key.Plan, Name: key.Name, Expires: key.Expires,
-		AllowFrom: key.AllowFrom, JWKSURL: key.JWKSURL,
+		Hospitals: key.Hospitals, AllowFrom: key.AllowFrom, JWKSURL: key.JWKSURL,
 	}
 	for _, certificate := range key.Certificates {
 		client.Certificates = append(client.Certificates, certificate.SHA256)

@@ -17,6 +17,7 @@ import (
 type Changes struct {
 	Name      *string
 	Plan      *string         // the caller has checked it
+	Hospitals *[]string       // checked likewise; empty = all that the plan reaches
 	AllowFrom *[]netip.Prefix // empty = from everywhere
 	Expires   *time.Time      // zero = never
 	JWKS      json.RawMessage // takes the place of the keys of before, inline or by URL
@@ -79,6 +80,9 @@ func (c *Changes) apply(key *Key, now time.Time) error {
 	}
 	if c.Plan != nil {
 		key.Plan = *c.Plan
+	}
+	if c.Hospitals != nil {
+		key.Hospitals = *c.Hospitals
 	}
 	if c.AllowFrom != nil {
 		key.AllowFrom = *c.AllowFrom

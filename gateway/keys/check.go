@@ -20,6 +20,7 @@ import (
 const (
 	maxName         = 100      // bytes
 	maxPrefixes     = 100      // of AllowFrom
+	maxHospitals    = 500      // that it is narrowed to
 	maxCertificates = 10       // with those in their grace
 	maxSecrets      = 50       // with those in their grace
 	maxText         = 255      // bytes of Issuer, Subject and JWKSURL
@@ -36,6 +37,9 @@ func check(k *Key) error {
 	}
 	if len(k.AllowFrom) > maxPrefixes {
 		return invalid(fmt.Sprintf("a key is allowed from at most %d networks", maxPrefixes))
+	}
+	if len(k.Hospitals) > maxHospitals {
+		return invalid(fmt.Sprintf("a key is narrowed to at most %d hospitals: a plan of its own reaches more", maxHospitals))
 	}
 	if len(k.Certificates) > maxCertificates {
 		return invalid(fmt.Sprintf("a key has at most %d certificates, with those that still work for a while: remove one first", maxCertificates))

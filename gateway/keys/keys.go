@@ -32,6 +32,9 @@ import (
 // ErrNotFound is returned for a key id that does not exist.
 var ErrNotFound = errors.New("no key of this id")
 
+// ErrNoSecret is returned for a secret that a key does not have.
+var ErrNoSecret = errors.New("the key has no secret of this hash")
+
 // ErrRevoked is returned when a revoked key is to be changed.
 var ErrRevoked = errors.New("the key is revoked")
 
@@ -63,8 +66,10 @@ func NewKeeper(e Engine, client redis.UniversalClient) *Keeper {
 
 // New is what a key is made from.
 type New struct {
+	ID           string        // of the form that ids have; "" = a new one
 	Name         string        // for people
 	Plan         string        // the caller has checked it
+	Hospitals    []string      // to which the key is narrowed, checked likewise; none = all that the plan reaches
 	Kind         Kind          // "" = KindKey
 	Life         time.Duration // 0 = for ever
 	WithSecret   bool          // must be so for a KindKey, and may for a KindClient
@@ -77,13 +82,19 @@ type New struct {
 }
 
 // Create makes a key and returns it with its secret, which is kept nowhere; ""
-// when it has none. A certificate or a subject that another active key has is a
-// conflict (409).
+// when it has none. An id that exists is a conflict (409), and so is a certificate
+// or a subject that another active key has.
 func (k *Keeper) Create(ctx context.Context, wanted New) (*Key, string, error) {
 	now := k.now().UTC().Truncate(time.Second)
 	key := &Key{
-		ID: newID(), Name: wanted.Name, Plan: wanted.Plan, Kind: wanted.Kind, Created: now, Secrets: []Secret{},
-		AllowFrom: wanted.AllowFrom, JWKS: wanted.JWKS, JWKSURL: wanted.JWKSURL, Issuer: wanted.Issuer, Subject: wanted.Subject,
+		ID: wanted.ID, Name: wanted.Name, Plan: wanted.Plan, Kind: wanted.Kind, Created: now, Secrets: []Secret{},
+		Hospitals: wanted.Hospitals, AllowFrom: wanted.AllowFrom, JWKS: wanted.JWKS, JWKSURL: wanted.JWKSURL, Issuer: wanted.Issuer, Subject: wanted.Subject,
+	}
+	switch {
+	case key.ID == "":
+		key.ID = newID()
+	case !validID(key.ID):
+		return nil, "", invalid(fmt.Sprintf("an id is %s and %d of a to z and 2 to 7", idPrefix, idLength))
 	}
 	if key.Kind == "" {
 		key.Kind = KindKey

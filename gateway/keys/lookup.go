@@ -108,7 +108,8 @@ func led(key *Key, ends time.Time) finding {
 func calls(key *Key, way facade.Way, ends time.Time) finding {
 	found := led(key, ends)
 	found.consumer = &facade.Consumer{
-		KeyID: key.ID, Name: key.Name, PlanID: key.Plan, Expires: found.ends, Way: way, AllowFrom: key.AllowFrom,
+		KeyID: key.ID, Name: key.Name, PlanID: key.Plan, Expires: found.ends, Way: way,
+		Hospitals: key.Hospitals, AllowFrom: key.AllowFrom,
 	}
 	for _, certificate := range key.Certificates {
 		found.consumer.Certificates = append(found.consumer.Certificates, certificate.SHA256)

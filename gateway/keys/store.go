@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"fhirgate/fhir"
 )
 
 // What Redis holds, besides the secrets' sessions, which are Tyk's. Each name
@@ -46,18 +49,36 @@ func (k *Keeper) swap(ctx context.Context, name, read, value string) (bool, erro
 	return swapScript.Run(ctx, k.redis, []string{name}, read, value).Bool()
 }
 
-// add writes the record of a new key.
+// add writes the record of a new key. It is a conflict that there is a record of
+// its id, or was one that was revoked; neither is touched.
 func (k *Keeper) add(ctx context.Context, key *Key) error {
 	settle(key)
 	data, err := json.Marshal(key)
 	if err != nil {
 		return err
 	}
+	taken := fhir.NewError(http.StatusConflict, fhir.IssueDuplicate, "there is a key of the id "+key.ID+" already")
+	revoked, err := k.redis.Exists(ctx, revokedPrefix+key.ID).Result()
+	if err != nil {
+		return fmt.Errorf("reading whether the key's id is free: %w", err)
+	}
+	if revoked > 0 {
+		return taken
+	}
 	if err := k.redis.SAdd(ctx, indexName, key.ID).Err(); err != nil {
 		return fmt.Errorf("writing the key's record: %w", err)
 	}
-	if err := k.redis.Set(ctx, recordPrefix+key.ID, data, 0).Err(); err != nil {
+	name := recordPrefix + key.ID
+	written, err := k.swap(ctx, name, "", string(data))
+	if err != nil {
 		return fmt.Errorf("writing the key's record: %w", err)
+	}
+	if written {
+		return nil
+	}
+	// Redis' client sends again what got no answer, so the record may be this one.
+	if found, err := k.redis.Get(ctx, name).Result(); err != nil || found != string(data) {
+		return taken
 	}
 	return nil
 }

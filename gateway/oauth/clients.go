@@ -16,6 +16,7 @@ type Client struct {
 	KeyID, PlanID string // of the record; the client_id is the KeyID
 	Name          string // for people
 	Expires       time.Time
+	Hospitals     []string       // route ids that the record is narrowed to; empty = all that its plan reaches
 	AllowFrom     []netip.Prefix // empty = all addresses
 	Certificates  []string       // SHA-256 fingerprints, lower-case hex
 

@@ -42,7 +42,7 @@ func newProviderLab(t testing.TB, l *lab) *providerLab {
 	p.settings = Provider{Issuer: p.URL, Algorithms: []string{"RS256"}, PrivateNetwork: true}
 	p.publish(publicKey("idp-1", "RS256", idpKey.Public()))
 	p.showJSON(idpDiscovery, "", must(json.Marshal(map[string]string{"issuer": p.URL, "jwks_uri": p.URL + idpKeys})))
-	l.records.external[p.URL+" app"] = &Client{KeyID: "key_x", PlanID: "night", Name: "App"}
+	l.records.external[p.URL+" app"] = &Client{KeyID: "key_x", PlanID: "night", Name: "App", Hospitals: []string{"harbor"}}
 	return p
 }
 
@@ -78,6 +78,7 @@ func TestProvider(t *testing.T) {
 	require.Equal(t, facade.WayProvider, consumer.Way)
 	require.Equal(t, []string{"key_x", "night", "App", "alice"}, []string{consumer.KeyID, consumer.PlanID, consumer.Name, consumer.User})
 	require.Equal(t, []string{"user/Patient.rs", "system/*.rs"}, consumer.Scopes.Strings())
+	require.Equal(t, []string{"harbor"}, consumer.Hospitals)
 	require.Empty(t, consumer.Patient+consumer.PatientHospital)
 	for range 3 {
 		_, _, err = s.Verify(t.Context(), p.token().sign())

@@ -109,6 +109,6 @@ func (s *Server) consumer(client *Client, until time.Time) (*facade.Consumer, er
 	}
 	return &facade.Consumer{
 		KeyID: client.KeyID, Name: client.Name, PlanID: client.PlanID,
-		Expires: until, AllowFrom: client.AllowFrom, Certificates: client.Certificates,
+		Expires: until, Hospitals: client.Hospitals, AllowFrom: client.AllowFrom, Certificates: client.Certificates,
 	}, nil
 }

@@ -147,11 +147,14 @@ func TestTheRecordCounts(t *testing.T) {
 	s := l.server()
 	a := l.own(s)
 	a.claims["plan"], a.claims["fhirUser"], a.claims["patient"], a.claims["azp"] = "all", "Practitioner/1", "1", "key_b"
+	a.claims["hospitals"] = []string{"lakeside"}
 	l.records.clients["key_a"].PlanID = "day"
+	l.records.clients["key_a"].Hospitals = []string{"harbor"}
 	consumer, _, err := s.Verify(t.Context(), a.sign())
 	require.NoError(t, err)
 	require.Equal(t, "day", consumer.PlanID)
 	require.Equal(t, "key_a", consumer.KeyID)
+	require.Equal(t, []string{"harbor"}, consumer.Hospitals)
 	require.Empty(t, consumer.User+consumer.Patient+consumer.PatientHospital)
 }
 
