@@ -75,6 +75,9 @@ func (c *Config) absolute() error {
 		&s.Audit.Folder, &s.Audit.KeysFile, &s.Audit.Syslog.CAFile, &s.Audit.Syslog.CertFile, &s.Audit.Syslog.KeyFile,
 		&store.CAFile, &store.CertFile, &store.KeyFile,
 	}
+	if p := s.Portal; p != nil {
+		paths = append(paths, &p.Database, &p.KeysFile, &p.ActsKeyFile, &p.CertFile, &p.KeyFile)
+	}
 	for i := range c.tyk.HttpServerOptions.Certificates {
 		pair := &c.tyk.HttpServerOptions.Certificates[i]
 		paths = append(paths, &pair.CertFile, &pair.KeyFile)

@@ -12,30 +12,32 @@ import (
 
 	"fhirgate/internal/strict"
 	"fhirgate/observe/audit"
+	portal "fhirgate/portal/config"
 )
 
 // Settings is the section "fhirgate" of tyk.conf. Relative paths start at the
 // working directory and are absolute once loaded.
 type Settings struct {
-	PublicURL             string        `yaml:"public_url"`               // what clients call the gateway, without the path; default: this host
-	DataDir               string        `yaml:"data_dir"`                 // private files and the embedded store; default "data"
-	Routes                string        `yaml:"routes"`                   // folder of hospitals; default "routes"
-	Transforms            string        `yaml:"transforms"`               // folder of vendor rules; default "transforms"
-	Policies              string        `yaml:"policies"`                 // folder of plans; default "policies"
-	AdminListen           string        `yaml:"admin_listen"`             // host:port of the admin API; default "127.0.0.1:8081"
-	LogLevel              string        `yaml:"log_level"`                // debug, info, warn or error; default "info"
-	KeyEncryptionKeysFile string        `yaml:"key_encryption_keys_file"` // keys that encrypt tokens and signing keys at rest; default "<data_dir>/key-encryption-keys"
-	LinkKeysFile          string        `yaml:"link_keys_file"`           // keys that seal links; default "<data_dir>/link-keys"
-	ClientCAFile          string        `yaml:"client_ca_file"`           // CAs of callers' client certificates (PEM); default: none are asked for
-	TrustedProxies        []string      `yaml:"trusted_proxies"`          // addresses or networks whose X-Forwarded-For tells the caller's address; default: none
-	TokenSeconds          int           `yaml:"token_seconds"`            // life of the tokens that /oauth/token issues, 30 to 300; default 300
-	IdentityProviders     []Provider    `yaml:"identity_providers"`       // outside issuers of tokens; default: none
-	ClientKeysPrivate     bool          `yaml:"client_keys_private"`      // clients' JWK sets may be at private addresses; default false
-	Audit                 audit.Config  `yaml:"audit"`                    // who touched which patient; see docs/audit.md
-	DrainDelaySeconds     int           `yaml:"drain_delay_seconds"`      // how long readiness is denied before the port closes; default 0
-	DrainSeconds          int           `yaml:"drain_seconds"`            // how long requests in flight may take at a stop; default 30
-	Drain                 time.Duration `yaml:"-"`                        // DrainSeconds as a duration
-	DrainDelay            time.Duration `yaml:"-"`                        // DrainDelaySeconds as a duration
+	PublicURL             string         `yaml:"public_url"`               // what clients call the gateway, without the path; default: this host
+	DataDir               string         `yaml:"data_dir"`                 // private files and the embedded store; default "data"
+	Routes                string         `yaml:"routes"`                   // folder of hospitals; default "routes"
+	Transforms            string         `yaml:"transforms"`               // folder of vendor rules; default "transforms"
+	Policies              string         `yaml:"policies"`                 // folder of plans; default "policies"
+	AdminListen           string         `yaml:"admin_listen"`             // host:port of the admin API; default "127.0.0.1:8081"
+	LogLevel              string         `yaml:"log_level"`                // debug, info, warn or error; default "info"
+	KeyEncryptionKeysFile string         `yaml:"key_encryption_keys_file"` // keys that encrypt tokens and signing keys at rest; default "<data_dir>/key-encryption-keys"
+	LinkKeysFile          string         `yaml:"link_keys_file"`           // keys that seal links; default "<data_dir>/link-keys"
+	ClientCAFile          string         `yaml:"client_ca_file"`           // CAs of callers' client certificates (PEM); default: none are asked for
+	TrustedProxies        []string       `yaml:"trusted_proxies"`          // addresses or networks whose X-Forwarded-For tells the caller's address; default: none
+	TokenSeconds          int            `yaml:"token_seconds"`            // life of the tokens that /oauth/token issues, 30 to 300; default 300
+	IdentityProviders     []Provider     `yaml:"identity_providers"`       // outside issuers of tokens; default: none
+	ClientKeysPrivate     bool           `yaml:"client_keys_private"`      // clients' JWK sets may be at private addresses; default false
+	Audit                 audit.Config   `yaml:"audit"`                    // who touched which patient; see docs/audit.md
+	Portal                *portal.Config `yaml:"portal"`                   // the developers' portal; default: none. See docs/portal.md
+	DrainDelaySeconds     int            `yaml:"drain_delay_seconds"`      // how long readiness is denied before the port closes; default 0
+	DrainSeconds          int            `yaml:"drain_seconds"`            // how long requests in flight may take at a stop; default 30
+	Drain                 time.Duration  `yaml:"-"`                        // DrainSeconds as a duration
+	DrainDelay            time.Duration  `yaml:"-"`                        // DrainDelaySeconds as a duration
 }
 
 // Provider is an outside identity provider whose tokens (JWT, RFC 9068) are
@@ -115,6 +117,11 @@ func (s *Settings) complete(doc *strict.Document, localURL string) strict.Proble
 	}
 	for _, mistake := range s.Audit.Complete(s.DataDir) {
 		fail("audit."+mistake.Place, "%s", mistake.Text)
+	}
+	if s.Portal != nil {
+		for _, mistake := range s.Portal.Complete(s.DataDir, s.PublicURL, s.AdminListen) {
+			fail("portal."+mistake.Place, "%s", mistake.Text)
+		}
 	}
 	issuers := make(map[string]bool, len(s.IdentityProviders))
 	for i := range s.IdentityProviders {

@@ -108,7 +108,11 @@ func (k *Kit) fail(r *Request, err error) {
 	if err != nil { // the store is away: the page does without
 		frame = ui.Frame{RequestID: r.ID, Version: k.Version}
 	}
-	if r.render(shown.Status, "error", frame, shown) != nil {
+	name := "error"
+	if frame.Viewer == nil {
+		name = "error-bare"
+	}
+	if r.render(shown.Status, name, frame, shown) != nil {
 		http.Error(r.W, shown.Title, shown.Status)
 	}
 }
@@ -132,9 +136,9 @@ func (k *Kit) frame(r *Request) (ui.Frame, error) {
 	if err != nil {
 		return frame, err
 	}
-	frame.Expiring = len(expiring)
+	frame.ExpiringKeys = len(expiring)
 	if frame.Viewer.Admin {
-		frame.Pending, err = k.Store.CountPending(ctx)
+		frame.PendingRequests, err = k.Store.CountPending(ctx)
 	}
 	return frame, err
 }

@@ -1,0 +1,12 @@
+package page
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Templates are the pages that errors end on.
+func Templates() fs.FS { return templates }
