@@ -19,8 +19,24 @@ ALONE = /upstream/budget$$
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# What the portal's pages load of npm packages: embedded, never committed.
+NPM_ASSETS := portal/web/ui/assets/npm
+
+.PHONY: assets
+assets: $(NPM_ASSETS)/.stamp ## fetch the scripts and style sheets of npm packages that the portal embeds
+
+$(NPM_ASSETS)/.stamp: portal/npm/package-lock.json Makefile
+	npm ci --silent --prefix portal/npm
+	cp portal/npm/node_modules/htmx.org/dist/htmx.min.js $(NPM_ASSETS)/htmx.js
+	cp portal/npm/node_modules/uplot/dist/uPlot.iife.min.js $(NPM_ASSETS)/uplot.js
+	cp portal/npm/node_modules/uplot/dist/uPlot.min.css $(NPM_ASSETS)/uplot.css
+	cp portal/npm/node_modules/swagger-ui-dist/swagger-ui-bundle.js $(NPM_ASSETS)/swagger-ui.js
+	cp portal/npm/node_modules/swagger-ui-dist/swagger-ui.css $(NPM_ASSETS)/swagger-ui.css
+	for package in htmx.org uplot swagger-ui-dist; do echo "== $$package"; cat portal/npm/node_modules/$$package/LICENSE; echo; done > $(NPM_ASSETS)/licenses.txt
+	touch $@
+
 .PHONY: build
-build: plugin ## build bin/fhirgate (the first time takes minutes: it compiles Tyk)
+build: plugin assets ## build bin/fhirgate (the first time takes minutes: it compiles Tyk)
 	$(GOBUILD) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/fhirgate ./cmd/fhirgate
 
 # Always run: it is cheap, and make can't see that the Go toolchain changed.
@@ -55,7 +71,7 @@ profile: build ## write CPU and allocation profiles of the benchmark's calls to 
 	bin/bench -seconds 10 -profile bin/profiles
 
 .PHONY: check
-check: plugin test/clients/node_modules $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, race detector, a short run of the fuzzers
+check: plugin assets test/clients/node_modules $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, race detector, a short run of the fuzzers
 	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted by gofumpt:"; echo "$$unformatted"; exit 1; }
 	GOFLAGS="$(GOFLAGS) -trimpath" $(TOOLS)/golangci-lint run --build-tags "goplugin,embedso"
 	go test -race $$(go list $(RACE_PACKAGES) | grep -v '$(ALONE)')
