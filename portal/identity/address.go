@@ -1,0 +1,50 @@
+package identity
+
+import (
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxAddress bounds e-mail addresses, in bytes (RFC 5321, section 4.5.3.1.3).
+const maxAddress = 254
+
+// Address returns an e-mail address as the store has it, or ErrAddress.
+func Address(text string) (string, error) {
+	text = strings.ToLower(strings.TrimSpace(text))
+	parsed, err := mail.ParseAddress(text)
+	if err != nil || parsed.Address != text || len(text) > maxAddress || strings.ContainsAny(text, "\" ,;<>") {
+		return "", ErrAddress
+	}
+	if _, domain := split(text); !strings.Contains(strings.Trim(domain, "."), ".") && domain != "localhost" {
+		return "", ErrAddress
+	}
+	return text, nil
+}
+
+// split returns what is before and behind the @ of an address.
+func split(address string) (local, domain string) {
+	at := strings.LastIndexByte(address, '@')
+	return address[:max(at, 0)], address[at+1:]
+}
+
+// inDomain reports whether an address is of one of the domains, not of those
+// below them.
+func inDomain(address string, domains []string) bool {
+	_, domain := split(address)
+	return slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) })
+}
+
+// words returns a duration for people: "40 seconds", "2 minutes".
+func words(d time.Duration) string {
+	number, unit := int((d+time.Second-1)/time.Second), "second"
+	if number > 90 {
+		number, unit = (number+59)/60, "minute"
+	}
+	if number == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", number, unit)
+}

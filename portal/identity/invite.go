@@ -1,0 +1,117 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"fhirgate/portal/store"
+)
+
+// invitationLife is how long invitations are open unless they say otherwise.
+const invitationLife = 7 * 24 * time.Hour
+
+// Inviter invites people to make accounts.
+type Inviter struct {
+	store  *store.Store
+	public string
+	mailer *Mailer
+	log    *slog.Logger
+}
+
+// NewInviter returns an inviter whose links begin with publicURL. Without a
+// mailer (nil) its links are handed on by those who invite.
+func NewInviter(s *store.Store, publicURL string, mailer *Mailer, log *slog.Logger) *Inviter {
+	return &Inviter{store: s, public: strings.TrimSuffix(publicURL, "/"), mailer: mailer, log: log}
+}
+
+// Invite opens an invitation, for seven days unless it says otherwise, and mails
+// its link. When there is no mail, or it cannot be sent just now, the link is
+// returned instead: whoever invites hands it on. A *Refusal says what is wrong
+// with the e-mail address.
+func (i *Inviter) Invite(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error) {
+	link, err = openInvitation(ctx, i.store, i.public, by, &invitation)
+	if err != nil || i.mailer == nil {
+		return link, false, err
+	}
+	subject, text := invitationMail(link, invitation.Expires)
+	if err := i.mailer.Send(ctx, invitation.Email, subject, text); err != nil {
+		i.log.LogAttrs(ctx, slog.LevelError, "invitation was not mailed", slog.String("invitation", invitation.ID), slog.String("problem", err.Error()))
+		return link, false, nil
+	}
+	return "", true, nil
+}
+
+// FirstAdmin returns a link by which the owner of an e-mail address becomes an
+// administrator: an invitation, or, when the address has an account, a link that
+// sets a new password. It is for whoever runs the portal, at its beginning or
+// when no administrator gets in any more: the account is enabled, and loses its
+// password and its second factor until the link is used.
+func FirstAdmin(ctx context.Context, s *store.Store, publicURL, email string) (link string, err error) {
+	email, err = Address(email)
+	if err != nil {
+		return "", err
+	}
+	public := strings.TrimSuffix(publicURL, "/")
+	user, err := s.UserByEmail(ctx, email)
+	if errors.Is(err, store.ErrNotFound) {
+		return openInvitation(ctx, s, public, store.System, &store.Invitation{Email: email, Role: store.RoleAdmin})
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := recoverAdmin(ctx, s, user); err != nil {
+		return "", err
+	}
+	token, err := newResetToken(ctx, s, user.ID, firstAdminLife)
+	return resetLink(public, token), err
+}
+
+// recoverAdmin makes of a user an administrator who has neither a password nor a
+// second factor.
+func recoverAdmin(ctx context.Context, s *store.Store, user store.User) error {
+	if err := s.SetPassword(ctx, store.System, user.ID, ""); err != nil {
+		return err
+	}
+	if user.TOTP != nil {
+		if err := s.RemoveTOTP(ctx, store.System, user.ID); err != nil {
+			return err
+		}
+	}
+	if user.Role != store.RoleAdmin {
+		if err := s.SetRole(ctx, store.System, user.ID, store.RoleAdmin); err != nil {
+			return err
+		}
+	}
+	if !user.Disabled.IsZero() {
+		return s.Enable(ctx, store.System, user.ID)
+	}
+	return nil
+}
+
+// openInvitation fills an invitation, opens it and returns its link.
+func openInvitation(ctx context.Context, s *store.Store, public string, by store.By, invitation *store.Invitation) (string, error) {
+	email, err := Address(invitation.Email)
+	if err != nil {
+		return "", err
+	}
+	switch _, err := s.UserByEmail(ctx, email); {
+	case err == nil:
+		return "", ErrTaken
+	case !errors.Is(err, store.ErrNotFound):
+		return "", err
+	}
+	invitation.Email = email
+	if invitation.Expires.IsZero() {
+		invitation.Expires = time.Now().UTC().Add(invitationLife).Truncate(time.Second)
+	}
+	opened, token, err := s.Invite(ctx, by, *invitation)
+	if err != nil {
+		return "", err
+	}
+	*invitation = opened
+	return public + "/invitation/" + url.PathEscape(token), nil
+}
