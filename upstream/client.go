@@ -51,6 +51,7 @@ type Client struct {
 	redirects redirects
 	budget    Budget
 	policies  *policies
+	seen      seen
 }
 
 // New returns a client for the hospital, or an error when its credentials
@@ -118,8 +119,17 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // CheckLogin obtains a credential as a call would, and returns what went wrong.
 func (c *Client) CheckLogin(ctx context.Context) error {
-	_, err := c.login.authorization(ctx, "")
+	_, err := c.authorization(ctx, "")
 	return err
+}
+
+// authorization returns the value of the Authorization header, see login.
+func (c *Client) authorization(ctx context.Context, stale string) (string, error) {
+	value, err := c.login.authorization(ctx, stale)
+	if err != nil {
+		c.noteFailure(ctx, err)
+	}
+	return value, err
 }
 
 // Do sends r with the hospital's credential and fixed headers, and returns its
@@ -161,7 +171,7 @@ func (c *Client) Do(r *http.Request) (*http.Response, error) {
 // once makes one attempt: with the credential, a fresh one if need be, and to
 // where the hospital redirects.
 func (c *Client) once(r *http.Request) (*http.Response, error) {
-	authorization, err := c.login.authorization(r.Context(), "")
+	authorization, err := c.authorization(r.Context(), "")
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +214,7 @@ func (c *Client) renewed(r *http.Request, refused *http.Response, stale string) 
 		return refused, nil
 	}
 	discard(refused)
-	authorization, err := c.login.authorization(r.Context(), stale)
+	authorization, err := c.authorization(r.Context(), stale)
 	if err != nil {
 		return nil, err
 	}
@@ -239,11 +249,13 @@ func (c *Client) send(r *http.Request, authorization string) (*http.Response, er
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
 		release()
+		c.noteFailure(r.Context(), err)
 		if r.Context().Err() != nil {
 			err = &abandoned{err}
 		}
 		return nil, err
 	}
+	c.noteAnswer(r, resp)
 	resp.Body = newIdleBody(resp.Body, c.timeouts.Idle)
 	if err := decode(resp, c.maxAnswer); err != nil {
 		release()

@@ -54,6 +54,16 @@ func (o *ownTokens) Drop(_ tokens.Identity, value string) {
 	}
 }
 
+// State tells until when the current token is good.
+func (o *ownTokens) State(context.Context, tokens.Identity) (tokens.State, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !time.Now().Before(o.until) {
+		return tokens.State{}, nil
+	}
+	return tokens.State{Held: true, Scope: o.current.Scope, Expires: o.current.Expires}, nil
+}
+
 func (o *ownTokens) refresh(ctx context.Context, fetch tokens.Fetch) (tokens.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()

@@ -37,6 +37,8 @@ type TokenCache interface {
 	Get(ctx context.Context, id tokens.Identity, stale string, fetch tokens.Fetch) (tokens.Token, error)
 	// Drop makes the next Get fetch, when value is the current token.
 	Drop(id tokens.Identity, value string)
+	// State tells of the current token without fetching one.
+	State(ctx context.Context, id tokens.Identity) (tokens.State, error)
 }
 
 // tokenLogin obtains access tokens from a hospital's token endpoint.
