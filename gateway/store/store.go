@@ -34,9 +34,10 @@ type Options struct {
 }
 
 // DefaultCounters returns the prefixes of the gateway's and Tyk's limits and quotas,
-// and of hospitals' access tokens, of which a lost one is fetched again.
+// of the usage of consumers, and of hospitals' access tokens, of which a lost one
+// is fetched again.
 func DefaultCounters() []string {
-	return []string{"limit:", "rate-limit-", "quota-", "token:"}
+	return []string{"limit:", "rate-limit-", "quota-", "fhirgate:usage:", "token:"}
 }
 
 // Store is an open Redis.
