@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // Act is an entry of the trail: something that somebody did.
 type Act struct {
@@ -32,4 +36,90 @@ type Verdict struct {
 	Head    string // hash of the last one
 	Broken  int64  // first seq at which something is wrong; 0 = nothing is
 	Problem string // what is wrong; "" = nothing is
+}
+
+const actColumns = "seq, time, user_id, user_name, address, name, kind, subject, detail, previous, hash"
+
+func scanAct(r row) (Act, error) {
+	var a Act
+	var micros int64
+	err := r.Scan(&a.Seq, &micros, &a.UserID, &a.UserName, &a.Address, &a.Name, &a.Kind, &a.Subject,
+		fromJSON[map[string]string]{&a.Detail}, &a.Previous, &a.Hash)
+	a.Time = time.UnixMicro(micros).UTC()
+	return a, err
+}
+
+// head is where the trail ends.
+type head struct {
+	Count int64  `json:"count"`
+	Hash  string `json:"hash"` // of the last act
+	MAC   string `json:"mac"`  // HMAC-SHA-256 over the two, in hex
+}
+
+func scanHead(r row) (head, error) {
+	var h head
+	err := r.Scan(&h.Count, &h.Hash, &h.MAC)
+	return h, err
+}
+
+const headQuery = "SELECT count, hash, mac FROM acts_head"
+
+// foundActs puts the head of an empty trail into its place. Acts without a head
+// get none: a new one would hide that it was taken away.
+func (s *Store) foundActs(ctx context.Context) error {
+	return s.transact(ctx, "acts", func(q queries) error {
+		_, err := q.exec(ctx, `INSERT INTO acts_head (one, count, hash, mac)
+			SELECT 1, 0, '', CAST(? AS TEXT) WHERE NOT EXISTS (SELECT 1 FROM acts) AND NOT EXISTS (SELECT 1 FROM acts_head)`,
+			s.chain.seal(head{}))
+		return err
+	})
+}
+
+// appendAct writes an act behind the last one.
+func (s *Store) appendAct(ctx context.Context, q queries, by By, done act) error {
+	end, err := one(ctx, q, scanHead, headQuery)
+	if err != nil {
+		return fmt.Errorf("the head of the acts: %w", err)
+	}
+	a := Act{
+		Seq: end.Count + 1, Time: s.now().UTC().Truncate(time.Microsecond), UserID: clean(by.UserID), UserName: clean(by.Name),
+		Name: clean(done.name), Kind: clean(done.kind), Subject: clean(done.subject), Previous: end.Hash,
+	}
+	if by.Address.IsValid() {
+		a.Address = by.Address.String()
+	}
+	a.Detail = make(map[string]string, len(done.detail))
+	for name, text := range done.detail {
+		a.Detail[clean(name)] = clean(text)
+	}
+	a.Hash = s.chain.hash(a)
+	_, err = q.exec(ctx, "INSERT INTO acts ("+actColumns+") VALUES ("+marks(11)+")", a.Seq, a.Time.UnixMicro(), a.UserID,
+		a.UserName, a.Address, a.Name, a.Kind, a.Subject, asJSON(a.Detail), a.Previous, a.Hash)
+	if err != nil {
+		return err
+	}
+	end = head{Count: a.Seq, Hash: a.Hash}
+	_, err = q.exec(ctx, "UPDATE acts_head SET count = ?, hash = ?, mac = ?", end.Count, end.Hash, s.chain.seal(end))
+	return err
+}
+
+// Record writes an act that changed nothing in the store. Its detail must hold no
+// secret and nothing about patients.
+func (s *Store) Record(ctx context.Context, by By, name, kind, subject string, detail map[string]string) error {
+	return s.change(ctx, by, func(queries) (act, error) { return act{name, kind, subject, detail}, nil })
+}
+
+// Acts returns acts, newest first.
+func (s *Store) Acts(ctx context.Context, filter ActFilter, page Page) (List[Act], error) {
+	chosen := selection{columns: actColumns, from: "acts", order: "seq DESC"}
+	chosen.where.is("name", filter.Name)
+	chosen.where.is("user_id", filter.UserID)
+	if !filter.From.IsZero() {
+		chosen.where.add("time >= ?", filter.From.UnixMicro())
+	}
+	if !filter.To.IsZero() {
+		chosen.where.add("time < ?", filter.To.UnixMicro())
+	}
+	chosen.where.contains(filter.Search, "user_name", "name", "subject", "detail")
+	return list(ctx, s.read(), scanAct, chosen, page)
 }

@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // CredentialState is how far a credential has come, here and at the gateway.
 type CredentialState string
@@ -78,4 +81,94 @@ type Mirror struct {
 type PlanCount struct {
 	Credentials int // that work or are about to
 	Apps        int // that have such a credential
+}
+
+const (
+	credentialColumns = `c.id, COALESCE(c.app_id, ''), COALESCE(apps.name, ''), COALESCE(teams.id, ''), COALESCE(teams.name, ''),
+		COALESCE(c.request_id, ''), c.key_id, c.name, c.kind, c.plan, c.hospitals, c.origin, c.state, c.note, c.created_by,
+		c.created, c.expires, c.changed, c.hints, c.last_used`
+	credentialTables = `credentials c LEFT JOIN apps ON apps.id = c.app_id LEFT JOIN teams ON teams.id = apps.team_id`
+	credentialQuery  = "SELECT " + credentialColumns + " FROM " + credentialTables
+
+	// workingStates are those in which a credential works, or may.
+	workingStates = "('creating', 'active', 'rotating', 'revoking')"
+)
+
+func scanCredential(r row) (Credential, error) {
+	var c Credential
+	err := r.Scan(&c.ID, &c.AppID, &c.AppName, &c.TeamID, &c.TeamName, &c.RequestID, &c.KeyID, &c.Name, &c.Kind, &c.Plan,
+		fromJSON[[]string]{&c.Hospitals}, &c.Origin, &c.State, &c.Note, &c.CreatedBy, stamped{&c.Created}, stamped{&c.Expires},
+		stamped{&c.Changed}, fromJSON[[]SecretHint]{&c.Hints}, stamped{&c.LastUsed})
+	return c, err
+}
+
+// Credential returns the credential of an id.
+func (s *Store) Credential(ctx context.Context, id string) (Credential, error) {
+	return one(ctx, s.read(), scanCredential, credentialQuery+" WHERE c.id = ?", id)
+}
+
+// CredentialByKey returns the credential of a consumer of the gateway.
+func (s *Store) CredentialByKey(ctx context.Context, keyID string) (Credential, error) {
+	return one(ctx, s.read(), scanCredential, credentialQuery+" WHERE c.key_id = ?", keyID)
+}
+
+// CredentialsOfApp returns the credentials of an app, newest first.
+func (s *Store) CredentialsOfApp(ctx context.Context, appID string) ([]Credential, error) {
+	return all(ctx, s.read(), scanCredential, credentialQuery+" WHERE c.app_id = ? ORDER BY c.created DESC, c.id DESC", appID)
+}
+
+// Credentials returns credentials, newest first.
+func (s *Store) Credentials(ctx context.Context, filter CredentialFilter, page Page) (List[Credential], error) {
+	chosen := selection{columns: credentialColumns, from: credentialTables, order: "c.created DESC, c.id DESC"}
+	chosen.where.is("c.state", string(filter.State))
+	chosen.where.is("c.plan", filter.Plan)
+	chosen.where.is("c.kind", filter.Kind)
+	if filter.Hospital != "" {
+		chosen.where.contains(asJSON(filter.Hospital), "c.hospitals")
+	}
+	chosen.where.contains(filter.Search, "c.name", "c.key_id", "apps.name", "teams.name")
+	return list(ctx, s.read(), scanCredential, chosen, page)
+}
+
+// Pending returns the credentials of which it is not known whether the gateway
+// has followed, the oldest first.
+func (s *Store) Pending(ctx context.Context) ([]Credential, error) {
+	return all(ctx, s.read(), scanCredential,
+		credentialQuery+" WHERE c.state IN ('creating', 'rotating', 'revoking') ORDER BY c.changed, c.id")
+}
+
+// KeyStates returns the states of all credentials by key id.
+func (s *Store) KeyStates(ctx context.Context) (map[string]CredentialState, error) {
+	states := make(map[string]CredentialState)
+	err := s.read().each(ctx, func(r row) error {
+		var keyID string
+		var state CredentialState
+		err := r.Scan(&keyID, &state)
+		states[keyID] = state
+		return err
+	}, "SELECT key_id, state FROM credentials")
+	return states, err
+}
+
+// Expiring returns the active credentials of a user's teams that stop to work
+// within a time, the first to do so first: by their own end, or because all their
+// secrets are in a rotation's grace.
+func (s *Store) Expiring(ctx context.Context, userID string, within time.Duration) ([]Credential, error) {
+	now := s.now()
+	return all(ctx, s.read(), scanCredential, credentialQuery+` JOIN members ON members.team_id = teams.id
+		WHERE members.user_id = ? AND c.state = 'active' AND c.ends > ? AND c.ends <= ? ORDER BY c.ends, c.id`,
+		userID, stamp(now), stamp(now.Add(within)))
+}
+
+// PlanUse returns how much each plan is used. Plans that are not are left out.
+func (s *Store) PlanUse(ctx context.Context) (map[string]PlanCount, error) {
+	use := make(map[string]PlanCount)
+	err := s.read().each(ctx, func(r row) error {
+		var plan string
+		var count PlanCount
+		err := r.Scan(&plan, &count.Credentials, &count.Apps)
+		use[plan] = count
+		return err
+	}, "SELECT plan, COUNT(*), COUNT(DISTINCT app_id) FROM credentials WHERE state IN "+workingStates+" GROUP BY plan")
+	return use, err
 }

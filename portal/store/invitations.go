@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"cmp"
+	"context"
+	"time"
+)
 
 // Invitation lets the owner of an e-mail address make an account.
 type Invitation struct {
@@ -19,4 +23,96 @@ type Invitation struct {
 // Open reports whether the invitation can be accepted at the given time.
 func (i Invitation) Open(now time.Time) bool {
 	return i.Accepted.IsZero() && i.Withdrawn.IsZero() && now.Before(i.Expires)
+}
+
+const invitationColumns = "id, email, role, COALESCE(team_id, ''), team_role, invited_by, created, expires, accepted, withdrawn"
+
+func scanInvitation(r row) (Invitation, error) {
+	var i Invitation
+	err := r.Scan(&i.ID, &i.Email, &i.Role, &i.TeamID, &i.TeamRole, &i.InvitedBy, stamped{&i.Created},
+		stamped{&i.Expires}, stamped{&i.Accepted}, stamped{&i.Withdrawn})
+	return i, err
+}
+
+// Invite makes an invitation, by default of a developer and as a member of the
+// team, and returns the token of its link, which is stored hashed only.
+// ErrConflict when the address has an account, ErrNotFound when there is no such
+// team [invitation.create].
+func (s *Store) Invite(ctx context.Context, by By, invitation Invitation) (Invitation, string, error) {
+	i, token := invitation, newToken()
+	i.ID, i.Email, i.InvitedBy, i.Created = newID("inv"), address(i.Email), by.UserID, s.seconds()
+	i.Role, i.Accepted, i.Withdrawn = cmp.Or(i.Role, RoleDeveloper), time.Time{}, time.Time{}
+	i.TeamRole = cmp.Or(i.TeamRole, TeamMember)
+	if i.TeamID == "" {
+		i.TeamRole = ""
+	}
+	err := s.change(ctx, by, func(q queries) (act, error) {
+		if known, err := one(ctx, q, value[int], "SELECT COUNT(*) FROM users WHERE email = ?", i.Email); err != nil || known > 0 {
+			return act{}, cmp.Or(err, ErrConflict)
+		}
+		_, err := q.exec(ctx, `INSERT INTO invitations
+			(id, email, role, team_id, team_role, invited_by, token_hash, created, expires)
+			VALUES (?, ?, ?, NULLIF(CAST(? AS TEXT), ''), ?, ?, ?, ?, ?)`,
+			i.ID, i.Email, i.Role, i.TeamID, i.TeamRole, i.InvitedBy, hashed(token), stamp(i.Created), stamp(i.Expires))
+		return act{"invitation.create", "invitation", i.ID, map[string]string{
+			"email": i.Email, "role": string(i.Role), "team": i.TeamID, "team_role": string(i.TeamRole),
+		}}, err
+	})
+	return i, token, err
+}
+
+// InvitationByToken returns the invitation of a link as long as it can be
+// accepted.
+func (s *Store) InvitationByToken(ctx context.Context, token string) (Invitation, error) {
+	return s.openInvitation(ctx, s.read(), token)
+}
+
+func (s *Store) openInvitation(ctx context.Context, q queries, token string) (Invitation, error) {
+	return one(ctx, q, scanInvitation, "SELECT "+invitationColumns+` FROM invitations
+		WHERE token_hash = ? AND accepted = 0 AND withdrawn = 0 AND expires > ?`, hashed(token), stamp(s.now()))
+}
+
+// AcceptInvitation makes the account of an invitation, with the name and the
+// password or the subject of the user that is given, and lets it join the team.
+// All other invitations of the address are void from then on. ErrNotFound when
+// the invitation is not open any more [user.create].
+func (s *Store) AcceptInvitation(ctx context.Context, by By, token string, user User) (User, error) {
+	err := s.change(ctx, by, func(q queries) (act, error) {
+		i, err := s.openInvitation(ctx, q, token)
+		if err != nil {
+			return act{}, err
+		}
+		user.Email, user.Role = i.Email, i.Role
+		if user, err = s.insertUser(ctx, q, user); err != nil {
+			return act{}, err
+		}
+		now := stamp(user.Created)
+		if _, err = q.exec(ctx, "UPDATE invitations SET accepted = ? WHERE id = ?", now, i.ID); err != nil {
+			return act{}, err
+		}
+		_, err = q.exec(ctx, "UPDATE invitations SET withdrawn = ? WHERE email = ? AND accepted = 0 AND withdrawn = 0", now, i.Email)
+		if err == nil && i.TeamID != "" {
+			_, err = q.exec(ctx, "INSERT INTO members (team_id, user_id, role, since) VALUES (?, ?, ?, ?)",
+				i.TeamID, user.ID, i.TeamRole, now)
+		}
+		return act{"user.create", "user", user.ID, map[string]string{
+			"email": i.Email, "role": string(i.Role), "team": i.TeamID, "team_role": string(i.TeamRole), "invitation": i.ID,
+		}}, err
+	})
+	return user, err
+}
+
+// Invitations returns all invitations, newest first.
+func (s *Store) Invitations(ctx context.Context, page Page) (List[Invitation], error) {
+	chosen := selection{columns: invitationColumns, from: "invitations", order: "created DESC, id"}
+	return list(ctx, s.read(), scanInvitation, chosen, page)
+}
+
+// WithdrawInvitation makes an invitation void. ErrConflict when it was accepted
+// or withdrawn [invitation.withdraw].
+func (s *Store) WithdrawInvitation(ctx context.Context, by By, id string) error {
+	return s.change(ctx, by, func(q queries) (act, error) {
+		return act{"invitation.withdraw", "invitation", id, nil}, q.move(ctx, "invitations", id,
+			"UPDATE invitations SET withdrawn = ? WHERE id = ? AND accepted = 0 AND withdrawn = 0", stamp(s.now()), id)
+	})
 }

@@ -1,6 +1,11 @@
 package store
 
-import "time"
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
 
 // RequestState is how far a request for access has come.
 type RequestState string
@@ -39,4 +44,133 @@ type AccessRequest struct {
 type RequestFilter struct {
 	State  RequestState
 	Search string // in the names of app, team and requester, the plan and the purpose
+}
+
+const (
+	requestColumns = `r.id, r.app_id, apps.name, apps.team_id, teams.name, r.plan, r.hospitals, r.purpose, r.requested_by,
+		COALESCE(requester.name, ''), r.created, r.state, r.decided_by, COALESCE(decider.name, ''), r.reason, r.decided, r.ends`
+	requestTables = `access_requests r JOIN apps ON apps.id = r.app_id JOIN teams ON teams.id = apps.team_id
+		LEFT JOIN users requester ON requester.id = r.requested_by LEFT JOIN users decider ON decider.id = r.decided_by`
+)
+
+func scanRequest(r row) (AccessRequest, error) {
+	var a AccessRequest
+	err := r.Scan(&a.ID, &a.AppID, &a.AppName, &a.TeamID, &a.TeamName, &a.Plan, fromJSON[[]string]{&a.Hospitals}, &a.Purpose,
+		&a.RequestedBy, &a.RequestedByName, stamped{&a.Created}, &a.State, &a.DecidedBy, &a.DecidedByName, &a.Reason,
+		stamped{&a.Decided}, stamped{&a.Ends})
+	return a, err
+}
+
+// CreateRequest asks for access in the name of by. ErrConflict when the app is
+// archived [access.request].
+func (s *Store) CreateRequest(ctx context.Context, by By, request AccessRequest) (AccessRequest, error) {
+	id := newID("req")
+	if len(request.Hospitals) == 0 {
+		return AccessRequest{}, errors.New("a request names no hospital")
+	}
+	err := s.change(ctx, by, func(q queries) (act, error) {
+		app, err := q.app(ctx, request.AppID)
+		if err == nil && !app.Archived.IsZero() {
+			err = ErrConflict
+		}
+		if err != nil {
+			return act{}, err
+		}
+		_, err = q.exec(ctx, `INSERT INTO access_requests (id, app_id, plan, hospitals, purpose, requested_by, created, state)
+			VALUES (`+marks(8)+`)`, id, request.AppID, request.Plan, asJSON(request.Hospitals), request.Purpose, by.UserID,
+			stamp(s.now()), RequestPending)
+		if err != nil {
+			return act{}, err
+		}
+		request, err = q.request(ctx, id)
+		return act{"access.request", "request", id, map[string]string{
+			"app": request.AppID, "plan": request.Plan, "hospitals": strings.Join(request.Hospitals, " "),
+		}}, err
+	})
+	return request, err
+}
+
+// WithdrawRequest takes a pending request back; others are an ErrConflict
+// [access.withdraw].
+func (s *Store) WithdrawRequest(ctx context.Context, by By, id string) error {
+	return s.change(ctx, by, func(q queries) (act, error) {
+		return act{"access.withdraw", "request", id, nil}, q.move(ctx, "access_requests", id,
+			"UPDATE access_requests SET state = 'withdrawn' WHERE id = ? AND state = 'pending'", id)
+	})
+}
+
+// Approve grants what a pending request asks for, until the given time, or for
+// ever when that is zero. ErrConflict when it is not pending, ErrOwnRequest when
+// by is who asked [access.approve].
+func (s *Store) Approve(ctx context.Context, by By, id, reason string, ends time.Time) error {
+	detail := map[string]string{"reason": reason}
+	if !ends.IsZero() {
+		detail["ends"] = ends.UTC().Format(time.RFC3339)
+	}
+	return s.decide(ctx, by, id, act{"access.approve", "request", id, detail}, RequestApproved, reason, ends)
+}
+
+// Refuse refuses a pending request. ErrConflict when it is not pending,
+// ErrOwnRequest when by is who asked [access.refuse].
+func (s *Store) Refuse(ctx context.Context, by By, id, reason string) error {
+	done := act{"access.refuse", "request", id, map[string]string{"reason": reason}}
+	return s.decide(ctx, by, id, done, RequestRefused, reason, time.Time{})
+}
+
+func (s *Store) decide(ctx context.Context, by By, id string, done act, state RequestState, reason string, ends time.Time) error {
+	return s.change(ctx, by, func(q queries) (act, error) {
+		requester, err := one(ctx, q, value[string], "SELECT requested_by FROM access_requests WHERE id = ?", id)
+		if err == nil && requester == by.UserID {
+			err = ErrOwnRequest
+		}
+		if err != nil {
+			return act{}, err
+		}
+		return done, q.move(ctx, "access_requests", id, `UPDATE access_requests
+			SET state = ?, decided_by = ?, reason = ?, decided = ?, ends = ? WHERE id = ? AND state = 'pending'`,
+			state, by.UserID, reason, stamp(s.now()), stamp(ends), id)
+	})
+}
+
+// EndAccess ends an approved access now; the reason takes the place of that of
+// the approval. Callers revoke its credentials. ErrConflict when it is not
+// approved [access.end].
+func (s *Store) EndAccess(ctx context.Context, by By, id, reason string) error {
+	return s.change(ctx, by, func(q queries) (act, error) {
+		return act{"access.end", "request", id, map[string]string{"reason": reason}}, q.move(ctx, "access_requests", id,
+			"UPDATE access_requests SET state = 'ended', reason = ?, ends = ? WHERE id = ? AND state = 'approved'",
+			reason, stamp(s.now()), id)
+	})
+}
+
+// Request returns the request of an id.
+func (s *Store) Request(ctx context.Context, id string) (AccessRequest, error) {
+	return s.read().request(ctx, id)
+}
+
+func (q queries) request(ctx context.Context, id string) (AccessRequest, error) {
+	return one(ctx, q, scanRequest, "SELECT "+requestColumns+" FROM "+requestTables+" WHERE r.id = ?", id)
+}
+
+// RequestsOfApp returns the requests of an app, newest first.
+func (s *Store) RequestsOfApp(ctx context.Context, appID string) ([]AccessRequest, error) {
+	return all(ctx, s.read(), scanRequest,
+		"SELECT "+requestColumns+" FROM "+requestTables+" WHERE r.app_id = ? ORDER BY r.created DESC, r.id", appID)
+}
+
+// Requests returns requests, newest first; of pending ones those that wait
+// longest come first.
+func (s *Store) Requests(ctx context.Context, filter RequestFilter, page Page) (List[AccessRequest], error) {
+	chosen := selection{columns: requestColumns, from: requestTables, order: "r.created DESC, r.id"}
+	if filter.State == RequestPending {
+		chosen.order = "r.created, r.id"
+	}
+	chosen.where.is("r.state", string(filter.State))
+	chosen.where.contains(filter.Search, "apps.name", "teams.name", "requester.name", "r.plan", "r.purpose")
+	return list(ctx, s.read(), scanRequest, chosen, page)
+}
+
+// CountPending returns how many requests wait for a decision.
+func (s *Store) CountPending(ctx context.Context) (int, error) {
+	return one(ctx, s.read(), value[int], "SELECT COUNT(*) FROM access_requests WHERE state = 'pending'")
 }

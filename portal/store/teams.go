@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // TeamRole is what a member may do in a team.
 type TeamRole string
@@ -31,4 +34,59 @@ type Membership struct {
 	Team Team
 	Role TeamRole
 	Apps int // that are not archived
+}
+
+const teamColumns = "teams.id, teams.name, teams.created"
+
+func scanTeam(r row) (Team, error) {
+	var t Team
+	err := r.Scan(&t.ID, &t.Name, stamped{&t.Created})
+	return t, err
+}
+
+// CreateTeam makes a team, of which the user becomes an owner. ErrConflict when
+// the name is taken, in whatever case [team.create].
+func (s *Store) CreateTeam(ctx context.Context, by By, name string) (Team, error) {
+	t := Team{ID: newID("team"), Name: name, Created: s.seconds()}
+	err := s.change(ctx, by, func(q queries) (act, error) {
+		_, err := q.exec(ctx, "INSERT INTO teams (id, name, created) VALUES (?, ?, ?)", t.ID, t.Name, stamp(t.Created))
+		if err == nil && by.UserID != "" {
+			_, err = q.exec(ctx, "INSERT INTO members (team_id, user_id, role, since) VALUES (?, ?, ?, ?)",
+				t.ID, by.UserID, TeamOwner, stamp(t.Created))
+		}
+		return act{"team.create", "team", t.ID, map[string]string{"name": t.Name}}, err
+	})
+	return t, err
+}
+
+// RenameTeam changes what a team is called. ErrConflict when the name is taken
+// [team.rename].
+func (s *Store) RenameTeam(ctx context.Context, by By, id, name string) error {
+	return s.update(ctx, by, act{"team.rename", "team", id, map[string]string{"name": name}},
+		"UPDATE teams SET name = ? WHERE id = ?", name, id)
+}
+
+// Team returns the team of an id.
+func (s *Store) Team(ctx context.Context, id string) (Team, error) {
+	return one(ctx, s.read(), scanTeam, "SELECT "+teamColumns+" FROM teams WHERE id = ?", id)
+}
+
+// Teams returns all teams whose name contains the text, by name.
+func (s *Store) Teams(ctx context.Context, search string, page Page) (List[Team], error) {
+	chosen := selection{columns: teamColumns, from: "teams", order: "lower(name), id"}
+	chosen.where.contains(search, "name")
+	return list(ctx, s.read(), scanTeam, chosen, page)
+}
+
+// TeamsOf returns the teams of a user, by name.
+func (s *Store) TeamsOf(ctx context.Context, userID string) ([]Membership, error) {
+	scan := func(r row) (Membership, error) {
+		var m Membership
+		err := r.Scan(&m.Team.ID, &m.Team.Name, stamped{&m.Team.Created}, &m.Role, &m.Apps)
+		return m, err
+	}
+	return all(ctx, s.read(), scan, "SELECT "+teamColumns+`, members.role,
+			(SELECT COUNT(*) FROM apps WHERE apps.team_id = teams.id AND apps.archived = 0)
+		FROM members JOIN teams ON teams.id = members.team_id
+		WHERE members.user_id = ? ORDER BY lower(teams.name)`, userID)
 }
