@@ -150,7 +150,7 @@ func (s *Source) make(ctx context.Context) (*Described, error) {
 }
 
 func (s *Source) described(hospitals []*Hospital, problems []error) (*Described, error) {
-	body, err := json.MarshalIndent(Build(s.o.PublicURL, hospitals), "", " ")
+	body, err := json.Marshal(Build(s.o.PublicURL, hospitals))
 	return &Described{JSON: body, Hospitals: len(hospitals), Problems: problems}, err
 }
 
