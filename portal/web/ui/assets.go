@@ -28,7 +28,7 @@ const prefix = "/assets/"
 // npm come from packages: make assets puts them there.
 var sources = map[string][]string{
 	"app.css":        {"css/tokens.css", "css/base.css", "css/layout.css", "css/forms.css", "css/components.css", "css/data.css", "npm/uplot.css"},
-	"app.js":         {"app.js", "charts.js"},
+	"app.js":         {"charts.js", "app.js"},
 	"theme.js":       {"theme.js"},
 	"licenses.txt":   {"npm/licenses.txt"},
 	"favicon.svg":    {"favicon.svg"},
