@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Refusal says why somebody is not let in or a thing is not taken.
 type Refusal struct {
@@ -38,6 +41,14 @@ var (
 	// ErrAdministrator says that administrators keep their second factor.
 	ErrAdministrator = &Refusal{"administrator", "An administrator needs a second factor: it cannot be removed."}
 )
+
+// refuse returns a refusal, unless noting it failed.
+func refuse(refusal *Refusal, noted ...error) error {
+	if err := errors.Join(noted...); err != nil {
+		return err
+	}
+	return refusal
+}
 
 // Throttled says that there were too many failures, and how long to wait.
 type Throttled struct {

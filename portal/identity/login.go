@@ -1,0 +1,106 @@
+package identity
+
+import (
+	"context"
+	"errors"
+
+	"fhirgate/portal/store"
+)
+
+// Login returns the user of an e-mail address and a password, ErrCredentials or a
+// *Throttled. The user may still owe the second factor.
+func (s *Service) Login(ctx context.Context, by store.By, email, password string) (store.User, error) {
+	email, _ = Address(email) // nobody has the address ""
+	try, err := s.throttle.begin(ctx, counterOf("login", email, freeOfAccount), ofAddress("login", by.Address))
+	if err != nil {
+		return store.User{}, err
+	}
+	defer try.end()
+	user, err := s.store.UserByEmail(ctx, email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return store.User{}, err
+	}
+	right, outdated, err := s.passwords.check(ctx, password, user.PasswordHash)
+	if err != nil {
+		return store.User{}, err
+	}
+	if reason := whyNot(user, right); reason != "" {
+		return store.User{}, refuse(ErrCredentials, try.failed(ctx), s.store.SignInRefused(ctx, by, reason, user.ID))
+	}
+	if err := try.succeeded(ctx); err != nil || !outdated {
+		return user, err
+	}
+	return s.setPassword(ctx, byUser(by, user), user, password)
+}
+
+// whyNot returns why a user is not let in, for the trail, or "".
+func whyNot(user store.User, right bool) string {
+	switch {
+	case user.ID == "":
+		return "unknown"
+	case !right:
+		return "password"
+	case !user.Disabled.IsZero():
+		return "disabled"
+	default:
+		return ""
+	}
+}
+
+// SignedIn notes that somebody has signed in with all factors that they have.
+func (s *Service) SignedIn(ctx context.Context, by store.By, user store.User) error {
+	return s.store.SignedIn(ctx, byUser(by, user), user.ID)
+}
+
+// byUser is by with a user who is about to sign in.
+func byUser(by store.By, user store.User) store.By {
+	by.UserID, by.Name = user.ID, user.Email
+	return by
+}
+
+// CheckPassword returns a *Refusal that says why a password is not taken for the
+// account of an e-mail address, or nil.
+func (s *Service) CheckPassword(password, email string) error {
+	return s.passwords.judge(password, email)
+}
+
+// ChangePassword sets a new password for a user who knows the current one, and
+// returns the user as it is then: all sessions are over. Errors: ErrPassword, a
+// *Throttled, or a *Refusal of the new password.
+func (s *Service) ChangePassword(ctx context.Context, by store.By, user store.User, current, password string) (store.User, error) {
+	if err := s.passwords.judge(password, user.Email); err != nil {
+		return store.User{}, err
+	}
+	try, err := s.throttle.begin(ctx, counterOf("login", user.Email, freeOfAccount), ofAddress("login", by.Address))
+	if err != nil {
+		return store.User{}, err
+	}
+	defer try.end()
+	right, _, err := s.passwords.check(ctx, current, user.PasswordHash)
+	if err != nil {
+		return store.User{}, err
+	}
+	if !right {
+		return store.User{}, refuse(ErrPassword, try.failed(ctx))
+	}
+	if err := try.succeeded(ctx); err != nil {
+		return store.User{}, err
+	}
+	return s.setPassword(ctx, by, user, password)
+}
+
+// setPassword sets a password, voids links that would set another one, and
+// returns the user as it is then.
+func (s *Service) setPassword(ctx context.Context, by store.By, user store.User, password string) (store.User, error) {
+	hash, err := s.passwords.hash(ctx, password)
+	if err != nil {
+		return store.User{}, err
+	}
+	if err := s.store.SetPassword(ctx, by, user.ID, hash); err != nil {
+		return store.User{}, err
+	}
+	if err := voidResets(ctx, s.store, user.ID); err != nil {
+		return store.User{}, err
+	}
+	return s.store.User(ctx, user.ID)
+}
