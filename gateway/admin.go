@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 
+	"golang.org/x/sync/singleflight"
+
 	"fhirgate/facade"
 	"fhirgate/fhir"
 	"fhirgate/gateway/adminapi"
@@ -17,7 +19,7 @@ import (
 	"fhirgate/upstream/jwks"
 )
 
-// admin is the admin API: keys, rings and reload, for the command line and the portal.
+// admin is the admin API: keys, rings, hospitals, plans and reload, for the command line and the portal.
 // It listens on a loopback port of its own and wants the install's secret.
 type admin struct {
 	secret   string
@@ -27,6 +29,10 @@ type admin struct {
 	metrics  http.Handler
 	rings    *jwks.Rings
 	public   string // the gateway's public URL
+	version  string // of the gateway
+
+	lastReload func() adminapi.Reloading
+	checks     singleflight.Group // of hospitals, by id
 }
 
 func (a *admin) handler() http.Handler {
@@ -40,6 +46,15 @@ func (a *admin) handler() http.Handler {
 		"POST /admin/keys/{id}/rotate": a.rotateKey,
 		"DELETE /admin/keys/{id}":      a.revokeKey,
 		"POST /admin/reload":           a.reloadFiles,
+		"GET /admin/reload":            a.showReload,
+
+		"DELETE /admin/keys/{id}/secrets/{hash}": a.withdrawSecret,
+
+		"GET /admin/about":                 a.about,
+		"GET /admin/plans":                 a.listPlans,
+		"GET /admin/hospitals":             a.listHospitals,
+		"GET /admin/hospitals/{id}":        a.showHospital,
+		"POST /admin/hospitals/{id}/check": a.checkHospital,
 
 		"POST /admin/jwks":               a.createRing,
 		"GET /admin/jwks":                a.listRings,
@@ -87,6 +102,8 @@ func adminError(err error) *fhir.Error {
 		return fhirErr
 	case errors.Is(err, keys.ErrNotFound):
 		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, err.Error()+": it is the one that begins with key_, not the name")
+	case errors.Is(err, keys.ErrNoSecret):
+		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, err.Error())
 	case errors.Is(err, keys.ErrRevoked), errors.Is(err, keys.ErrExpired), errors.Is(err, keys.ErrContended):
 		return fhir.NewError(http.StatusConflict, fhir.IssueConflict, err.Error())
 	case errors.As(err, &problems):
@@ -105,6 +122,10 @@ func (a *admin) reloadFiles(r *http.Request) (int, any, error) {
 	}
 	s := a.snapshot()
 	return http.StatusOK, adminapi.Loaded{Hospitals: len(s.Hospitals), Plans: len(s.Plans)}, nil
+}
+
+func (a *admin) showReload(*http.Request) (int, any, error) {
+	return http.StatusOK, a.lastReload(), nil
 }
 
 func decode(r *http.Request, out any) error {

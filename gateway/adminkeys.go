@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +37,12 @@ func (a *admin) createKey(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	hasSecret := wanted.Kind == "" || wanted.Kind == keys.KindKey || wanted.Kind == keys.KindClient
+	hospitals, err := a.narrowed(wanted.Plan, wanted.Hospitals)
+	if err != nil {
+		return 0, nil, err
+	}
 	key, secret, err := a.keeper.Create(r.Context(), keys.New{
-		Name: wanted.Name, Plan: wanted.Plan, Kind: wanted.Kind, Life: time.Duration(wanted.Life),
+		ID: wanted.ID, Name: wanted.Name, Plan: wanted.Plan, Hospitals: hospitals, Kind: wanted.Kind, Life: time.Duration(wanted.Life),
 		WithSecret: hasSecret && !wanted.NoSecret, AllowFrom: allowed,
 		JWKS: wanted.JWKS, JWKSURL: wanted.JWKSURL, Certificates: wanted.Certificates,
 		Issuer: wanted.Issuer, Subject: wanted.Subject,
@@ -56,6 +63,13 @@ func (a *admin) updateKey(r *http.Request) (int, any, error) {
 		if err := a.checkPlan(*wanted.Plan); err != nil {
 			return 0, nil, err
 		}
+	}
+	if wanted.Hospitals != nil {
+		hospitals, err := a.narrowedKey(r, wanted)
+		if err != nil {
+			return 0, nil, err
+		}
+		changes.Hospitals = &hospitals
 	}
 	if wanted.AllowFrom != nil {
 		allowed, err := networks(*wanted.AllowFrom)
@@ -85,6 +99,33 @@ func (a *admin) checkPlan(id string) error {
 		return fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue, "the plan is not active")
 	}
 	return nil
+}
+
+// narrowed returns the hospitals that a record is narrowed to, each once, or an
+// error that names what its plan reaches.
+func (a *admin) narrowed(plan string, ids []string) ([]string, error) {
+	snapshot := a.snapshot()
+	reaches := reached(snapshot, snapshot.Plans[plan])
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	for _, id := range ids {
+		if _, found := slices.BinarySearch(reaches, id); !found {
+			return nil, fhir.NewError(http.StatusUnprocessableEntity, fhir.IssueValue,
+				fmt.Sprintf("the plan %s reaches no hospital %q: it reaches %s", plan, id, cmp.Or(strings.Join(reaches, ", "), "none")))
+		}
+	}
+	return ids, nil
+}
+
+// narrowedKey is narrowed for a change of a record, whose plan may be changed too.
+func (a *admin) narrowedKey(r *http.Request, wanted adminapi.KeyChanges) ([]string, error) {
+	if wanted.Plan != nil {
+		return a.narrowed(*wanted.Plan, *wanted.Hospitals)
+	}
+	key, err := a.keeper.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return a.narrowed(key.Plan, *wanted.Hospitals)
 }
 
 // networks reads an allow-list.
@@ -121,5 +162,10 @@ func (a *admin) rotateKey(r *http.Request) (int, any, error) {
 
 func (a *admin) revokeKey(r *http.Request) (int, any, error) {
 	key, err := a.keeper.Revoke(r.Context(), r.PathValue("id"))
+	return http.StatusOK, key, err
+}
+
+func (a *admin) withdrawSecret(r *http.Request) (int, any, error) {
+	key, err := a.keeper.WithdrawSecret(r.Context(), r.PathValue("id"), r.PathValue("hash"))
 	return http.StatusOK, key, err
 }

@@ -276,10 +276,11 @@ func (s *server) start(ctx context.Context) error {
 		policies: func(ctx context.Context, files *Files) error { return s.engine.SetPolicies(ctx, files.tykPolicies()) },
 		metrics:  s.metrics, log: s.log, requests: make(chan chan error),
 	}
+	s.reload.note(nil)
 	s.metrics.Watch(s.hospitals)
 	api := &admin{
 		secret: secret, keeper: s.keeper, snapshot: s.facade.Snapshot, reload: s.reload.ask, metrics: s.metrics.Handler(),
-		rings: s.shared.rings, public: settings.PublicURL,
+		rings: s.shared.rings, public: settings.PublicURL, version: s.options.Version, lastReload: s.reload.lastReload,
 	}
 	s.admin = &http.Server{Handler: api.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {

@@ -9,12 +9,14 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
 	"fhirgate/facade"
+	"fhirgate/gateway/adminapi"
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
 	"fhirgate/policies"
@@ -36,6 +38,7 @@ type reloader struct {
 	metrics   *observe.Metrics
 	log       *slog.Logger
 	requests  chan chan error
+	last      atomic.Pointer[adminapi.Reloading] // set by note
 }
 
 // reload reads and checks everything, then swaps it in at once. On a mistake the
@@ -46,6 +49,7 @@ func (r *reloader) reload(ctx context.Context) error {
 		return err // the gateway is being stopped, which is no fault of the files
 	}
 	r.metrics.Reloaded(err == nil)
+	r.note(err)
 	var problems strict.Problems
 	switch {
 	case errors.As(err, &problems):
@@ -60,6 +64,28 @@ func (r *reloader) reload(ctx context.Context) error {
 	}
 	return err
 }
+
+// note keeps how a reload went, for administrators. The start counts as one.
+func (r *reloader) note(err error) {
+	snapshot := r.facade.Snapshot()
+	outcome := &adminapi.Reloading{
+		At: time.Now().UTC(), Taken: err == nil, Problems: []string{},
+		Hospitals: len(snapshot.Hospitals), Plans: len(snapshot.Plans),
+	}
+	var problems strict.Problems
+	switch {
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			outcome.Problems = append(outcome.Problems, p.Error())
+		}
+	case err != nil:
+		outcome.Problems = append(outcome.Problems, err.Error())
+	}
+	r.last.Store(outcome)
+}
+
+// lastReload returns how the last reload went.
+func (r *reloader) lastReload() adminapi.Reloading { return *r.last.Load() }
 
 func (r *reloader) try(ctx context.Context) error {
 	files, err := ReadFiles(r.fsys, r.folders)
