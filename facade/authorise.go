@@ -21,7 +21,7 @@ func (f *Facade) authorise(c *call) error {
 	}
 	plan := c.plan()
 	// A hospital that is out of reach looks like one that does not exist.
-	if c.hospital == nil || !c.consumer.reaches(plan, c.hospital.Route) {
+	if !c.reaches() {
 		return fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the caller's plan reaches no hospital of this id")
 	}
 	if err := c.acceptedWay(); err != nil {

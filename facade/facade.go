@@ -36,6 +36,7 @@ type Facade struct {
 	limits    BodyLimits
 	access    *observe.AccessLog
 	metrics   *observe.Metrics
+	usage     Usage
 	trail     Trail
 	log       *slog.Logger
 	people    bool
@@ -48,7 +49,14 @@ type BodyLimits struct {
 	Binary int64 // one raw Binary, streamed; default 2 GiB
 }
 
-// Options are the parts a Facade is made of. All but Limits, Proxies and Trail are required.
+// Usage counts what consumers call, for themselves to see.
+type Usage interface {
+	// Record counts a finished call of a known consumer. It must not wait, nor keep
+	// the call. Its hospital is one that the consumer reaches, or "".
+	Record(call *observe.Call)
+}
+
+// Options are the parts a Facade is made of. All but Limits, Proxies, Usage and Trail are required.
 type Options struct {
 	Consumers Consumers
 	Proxies   Proxies // in front of the gateway; none by default
@@ -57,6 +65,7 @@ type Options struct {
 	Limits    BodyLimits
 	Access    *observe.AccessLog
 	Metrics   *observe.Metrics
+	Usage     Usage // nil = it is not counted
 	Trail     Trail // who touched what; nil = it is not kept
 	Log       *slog.Logger
 	People    bool // tokens of an outside identity provider are taken, which stand for persons
@@ -81,6 +90,7 @@ func New(snapshot *Snapshot, o Options) *Facade {
 		limits:    o.Limits,
 		access:    o.Access,
 		metrics:   o.Metrics,
+		usage:     o.Usage,
 		trail:     o.Trail,
 		log:       o.Log,
 		people:    o.People,
@@ -262,7 +272,7 @@ func asError(err error) *fhir.Error {
 	return fhir.NewError(http.StatusInternalServerError, fhir.IssueException, "the gateway failed; the request id finds the cause in its log").Because(err)
 }
 
-// record writes the access log line and the metrics.
+// record writes the access log line, the metrics and the usage.
 func (f *Facade) record(c *call) {
 	line := observe.Call{
 		RequestID:   c.id,
@@ -290,6 +300,19 @@ func (f *Facade) record(c *call) {
 	}
 	f.access.Record(&line)
 	f.metrics.Record(&line)
+	if f.usage == nil || c.consumer == nil {
+		return
+	}
+	if !c.reaches() { // and must not learn from its usage that there is such a hospital
+		line.Hospital = ""
+	}
+	f.usage.Record(&line)
+}
+
+// reaches reports whether the consumer's plan and record reach the hospital.
+func (c *call) reaches() bool {
+	plan := c.plan()
+	return plan != nil && c.hospital != nil && c.consumer.reaches(plan, c.hospital.Route)
 }
 
 // RequestID returns the caller's X-Request-Id when it is a plain token, and
