@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed templates
+//go:embed all:templates
 var templates embed.FS
 
 // Templates are the pages that errors end on.
