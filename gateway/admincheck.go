@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"fhirgate/facade"
@@ -81,7 +82,7 @@ func problemOf(status int, err error) string {
 	var refusal *fhir.Error
 	switch {
 	case errors.As(err, &refusal) && refusal.Err != nil:
-		return refusal.Text + ": " + refusal.Err.Error()
+		return refusal.Text + ": " + strings.ReplaceAll(refusal.Err.Error(), "\n", ": ") // of errors that were joined
 	case errors.As(err, &refusal):
 		return refusal.Text
 	case err != nil && status != 0:
