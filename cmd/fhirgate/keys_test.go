@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"fhirgate/gateway"
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 )
@@ -101,12 +106,52 @@ func TestDetailsOfAKey(t *testing.T) {
 		Certificates: []keys.Certificate{{SHA256: "ab", Added: at}, {SHA256: "cd", Added: at, NotAfter: at, Until: at}},
 	}
 	key.AllowFrom = append(key.AllowFrom, network, address)
+	key.Hospitals = []string{"harbor", "lakeside"}
 	var out bytes.Buffer
 	printDetails(&out, key)
-	require.Equal(t, `allowed from 192.0.2.0/24, 2001:db8::7
+	require.Equal(t, `narrowed to harbor, lakeside
+allowed from 192.0.2.0/24, 2001:db8::7
 secret ending in wxyz, made 2026-01-02 03:04, expires 2026-01-02 03:04
 certificate ab, added 2026-01-02 03:04
 certificate cd, added 2026-01-02 03:04, valid until 2026-01-02 03:04, taken until 2026-01-02 03:04
 public keys at https://client.example/jwks
 `, out.String())
+}
+
+// What --hospital and --allow-from say to the admin API.
+func TestListsOfKeysCommands(t *testing.T) {
+	dir := t.TempDir()
+	var got []byte
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, _ = io.ReadAll(r.Body)
+		_, _ = io.WriteString(w, `{"id":"key_1","hospitals":["harbor"]}`)
+	}))
+	t.Cleanup(server.Close)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, gateway.AdminSecretFile), []byte("x"), 0o600))
+	config := filepath.Join(dir, "tyk.conf")
+	shipped, err := os.ReadFile("../../tyk.conf")
+	require.NoError(t, err)
+	text := strings.NewReplacer(`"data_dir": "data"`, `"data_dir": "`+dir+`"`, "127.0.0.1:8081", server.Listener.Addr().String()).Replace(string(shipped))
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	for name, tc := range map[string]struct {
+		args []string
+		body string
+	}{
+		"made for two":    {[]string{"create", "--name", "x", "--plan", "p", "--hospital", "harbor", "--hospital", "lakeside"}, `{"name":"x","plan":"p","hospitals":["harbor","lakeside"],"life":"0s","kind":"key"}`},
+		"made for all":    {[]string{"create", "--name", "x", "--plan", "p"}, `{"name":"x","plan":"p","life":"0s","kind":"key"}`},
+		"narrowed":        {[]string{"update", "key_1", "--hospital", "harbor"}, `{"hospitals":["harbor"]}`},
+		"widened":         {[]string{"update", "key_1", "--hospital", "*"}, `{"hospitals":[]}`},
+		"both":            {[]string{"update", "key_1", "--hospital", "*", "--hospital", "harbor"}, `{"hospitals":["*","harbor"]}`},
+		"from everywhere": {[]string{"update", "key_1", "--allow-from", "everywhere"}, `{"allow_from":[]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := newRoot()
+			var out bytes.Buffer
+			cmd.SetOut(&out)
+			cmd.SetArgs(append([]string{"keys", "--json", "--config", config}, tc.args...))
+			require.NoError(t, cmd.Execute())
+			require.JSONEq(t, tc.body, string(got))
+			require.Contains(t, out.String(), `"hospitals": [`)
+		})
+	}
 }

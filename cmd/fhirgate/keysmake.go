@@ -15,6 +15,7 @@ import (
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 	"fhirgate/gateway/keys/record"
+	"fhirgate/policies"
 )
 
 func newKeysCreate() *cobra.Command {
@@ -38,6 +39,7 @@ func newKeysCreate() *cobra.Command {
 Certificates may be registered with any kind.`,
 		Example: `  fhirgate keys create --name pacs-backend --plan screening-day --expires-in 2160h
   fhirgate keys create --name pacs-backend --plan screening-day --allow-from 192.0.2.7 --allow-from 2001:db8::/32
+  fhirgate keys create --name pacs-harbor --plan screening-day --hospital harbor
   fhirgate keys create --name viewer --plan screening-day --kind client
   fhirgate keys create --name analyser --plan screening-day --kind client --no-secret --jwks-url https://analyser.example/jwks.json
   fhirgate keys create --name portal --plan screening-day --kind external --issuer https://idp.example --subject portal-backend
@@ -73,6 +75,7 @@ Certificates may be registered with any kind.`,
 	flags := cmd.Flags()
 	flags.StringVar(&wanted.Name, "name", "", "who uses the key, for people")
 	flags.StringVar(&wanted.Plan, "plan", "", "plan of the key: a file in policies/")
+	flags.StringArrayVar(&wanted.Hospitals, "hospital", nil, "id of a hospital that the key is narrowed to; may be repeated (default all that the plan reaches)")
 	flags.StringVar(&kind, "kind", string(keys.KindKey), "key, client, external or certificate")
 	flags.DurationVar(&life, "expires-in", 0, "life of the key, such as 2160h for 90 days; 0 = for ever")
 	flags.StringArrayVar(&wanted.AllowFrom, "allow-from", nil, "network (CIDR) or address that may use the key; may be repeated (default all)")
@@ -87,13 +90,16 @@ Certificates may be registered with any kind.`,
 	return cmd
 }
 
-// everywhere is the value of --allow-from that ends an allow-list.
-const everywhere = "everywhere"
+// Values that end a list: of --allow-from, and of --hospital.
+const (
+	everywhere = "everywhere"
+	everyOne   = policies.AllHospitals // no id, as "all" might be
+)
 
 func newKeysUpdate() *cobra.Command {
 	var made struct {
 		name, plan, jwksFile, jwksURL, certificate, removed string
-		allowFrom                                           []string
+		allowFrom, hospitals                                []string
 		life, grace                                         time.Duration
 	}
 	cmd := &cobra.Command{
@@ -104,6 +110,8 @@ second. What no flag names stays as it is; the secrets do in any case.`,
 		Example: `  fhirgate keys update key_abc --plan trial
   fhirgate keys update key_abc --allow-from 192.0.2.0/24 --allow-from 2001:db8::7
   fhirgate keys update key_abc --allow-from everywhere
+  fhirgate keys update key_abc --hospital harbor --hospital lakeside
+  fhirgate keys update key_abc --hospital '*'
   fhirgate keys update key_abc --expires-in 0
   fhirgate keys update key_abc --certificate new.pem --grace 48h     # the old one works on for two days
   fhirgate keys update key_abc --remove-certificate 3F:A2:…
@@ -117,10 +125,10 @@ second. What no flag names stays as it is; the secrets do in any case.`,
 				RemoveCertificate: made.removed,
 			}
 			if given("allow-from") {
-				if slices.Equal(made.allowFrom, []string{everywhere}) {
-					made.allowFrom = []string{}
-				}
-				wanted.AllowFrom = &made.allowFrom
+				wanted.AllowFrom = listOrNone(made.allowFrom, everywhere)
+			}
+			if given("hospital") {
+				wanted.Hospitals = listOrNone(made.hospitals, everyOne)
 			}
 			var err error
 			if wanted.JWKS, err = readJWKS(made.jwksFile); err != nil {
@@ -150,6 +158,7 @@ second. What no flag names stays as it is; the secrets do in any case.`,
 	flags := cmd.Flags()
 	flags.StringVar(&made.name, "name", "", "who uses the key, for people")
 	flags.StringVar(&made.plan, "plan", "", "plan of the key: a file in policies/")
+	flags.StringArrayVar(&made.hospitals, "hospital", nil, `id of a hospital that the key is narrowed to, in place of those of before; may be repeated; "*" narrows it no more`)
 	flags.DurationVar(&made.life, "expires-in", 0, "life of the key from now on, such as 2160h for 90 days; 0 = for ever")
 	flags.StringArrayVar(&made.allowFrom, "allow-from", nil, `network (CIDR) or address that may use the key, in place of those of before; may be repeated; "everywhere" allows all`)
 	flags.StringVar(&made.jwksFile, "jwks-file", "", "file with the client's public keys, a JWK set, in place of those of before")
@@ -173,6 +182,14 @@ func whether[T any](given bool, value T) *T {
 		return nil
 	}
 	return &value
+}
+
+// listOrNone returns a list that was given; the word alone stands for an empty one.
+func listOrNone(list []string, word string) *[]string {
+	if slices.Equal(list, []string{word}) {
+		list = []string{}
+	}
+	return &list
 }
 
 // readJWKS reads a file of --jwks-file; "" is none.

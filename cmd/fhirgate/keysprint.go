@@ -60,6 +60,9 @@ func printKeys(cmd *cobra.Command, raw any, all ...*keys.Key) error {
 
 // printDetails shows what a table of keys does not.
 func printDetails(out io.Writer, key *keys.Key) {
+	if len(key.Hospitals) > 0 {
+		fmt.Fprintf(out, "narrowed to %s\n", strings.Join(key.Hospitals, ", "))
+	}
 	if len(key.AllowFrom) > 0 {
 		fmt.Fprintf(out, "allowed from %s\n", joined(key.AllowFrom))
 	}
