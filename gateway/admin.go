@@ -16,6 +16,7 @@ import (
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 	"fhirgate/internal/strict"
+	"fhirgate/observe/usage"
 	"fhirgate/upstream/jwks"
 )
 
@@ -31,6 +32,8 @@ type admin struct {
 	public   string // the gateway's public URL
 	version  string // of the gateway
 
+	usage      *usage.Reader
+	limits     limits
 	lastReload func() adminapi.Reloading
 	checks     singleflight.Group // of hospitals, by id
 }
@@ -55,6 +58,11 @@ func (a *admin) handler() http.Handler {
 		"GET /admin/hospitals":             a.listHospitals,
 		"GET /admin/hospitals/{id}":        a.showHospital,
 		"POST /admin/hospitals/{id}/check": a.checkHospital,
+
+		"GET /admin/usage":                 a.usageSince,
+		"GET /admin/keys/{id}/errors":      a.keyErrors,
+		"GET /admin/keys/{id}/limits":      a.keyLimits,
+		"GET /admin/hospitals/{id}/errors": a.hospitalErrors,
 
 		"POST /admin/jwks":               a.createRing,
 		"GET /admin/jwks":                a.listRings,

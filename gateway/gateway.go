@@ -22,11 +22,11 @@ import (
 	"fhirgate/facade"
 	"fhirgate/gateway/engine"
 	"fhirgate/gateway/keys"
-	"fhirgate/gateway/limiter"
 	"fhirgate/gateway/oauth"
 	"fhirgate/gateway/store"
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
+	"fhirgate/observe/usage"
 	"fhirgate/upstream/tokens"
 )
 
@@ -79,6 +79,7 @@ type server struct {
 	facade  *facade.Facade
 	engine  *engine.Engine
 	keeper  *keys.Keeper
+	limits  limits
 	oauth   *oauth.Server
 	reload  *reloader
 	admin   *http.Server
@@ -196,13 +197,15 @@ func (s *server) load() error {
 	if err != nil {
 		return err
 	}
+	s.openLimits()
 	options := facade.Options{
 		Consumers: consumers,
 		Proxies:   proxies,
-		Limiter:   limiter.NewRedis(s.store.Client()),
+		Limiter:   s.limits,
 		Sealer:    sealer,
 		Access:    observe.NewAccessLog(slog.NewJSONHandler(s.options.Log, nil)),
 		Metrics:   s.metrics,
+		Usage:     s.openUsage(),
 		Log:       s.log,
 		People:    len(settings.IdentityProviders) > 0,
 	}
@@ -210,9 +213,6 @@ func (s *server) load() error {
 		return err
 	} else if trail != nil {
 		options.Trail = trail
-	}
-	if s.store.Embedded() {
-		options.Limiter = limiter.NewEmbedded(s.store)
 	}
 	s.facade = facade.New(snapshot, options)
 	return nil
@@ -281,6 +281,7 @@ func (s *server) start(ctx context.Context) error {
 	api := &admin{
 		secret: secret, keeper: s.keeper, snapshot: s.facade.Snapshot, reload: s.reload.ask, metrics: s.metrics.Handler(),
 		rings: s.shared.rings, public: settings.PublicURL, version: s.options.Version, lastReload: s.reload.lastReload,
+		usage: usage.NewReader(s.store.Client()), limits: s.limits,
 	}
 	s.admin = &http.Server{Handler: api.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
