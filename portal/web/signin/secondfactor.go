@@ -1,0 +1,111 @@
+package signin
+
+import (
+	"net/http"
+	"strings"
+
+	"fhirgate/portal/identity"
+	"fhirgate/portal/store"
+	"fhirgate/portal/web/page"
+)
+
+// setUpView is what the set-up page of the second factor shows.
+type setUpView struct {
+	Form      *page.Form
+	Enrolment *identity.Enrolment // nil = not begun
+	Admin     bool                // who needs one
+}
+
+func (p *Pages) showSetUp(r *page.Request, status int, form *page.Form, enrolment *identity.Enrolment) error {
+	return r.Render(status, "account-second-factor", setUpView{form, enrolment, r.User.Role == store.RoleAdmin})
+}
+
+func (p *Pages) setUpForm(r *page.Request) error {
+	if r.User.HasSecondFactor() {
+		return r.Redirect("/account")
+	}
+	return p.showSetUp(r, http.StatusOK, page.NewForm(), nil)
+}
+
+// setUp makes a new secret and shows it in its answer.
+func (p *Pages) setUp(r *page.Request) error {
+	enrolment, err := p.identity.BeginTOTP(r.Context(), r.By(), r.User)
+	if err != nil {
+		return err
+	}
+	return p.showSetUp(r, http.StatusOK, page.NewForm(), enrolment)
+}
+
+// confirm takes the first code. After a wrong one the secret is shown again: it
+// is in force only when a code was right.
+func (p *Pages) confirm(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	enrolment, err := p.identity.PendingTOTP(r.User)
+	if err != nil {
+		return err
+	}
+	if enrolment == nil {
+		return r.Redirect("/account/second-factor")
+	}
+	codes, user, err := p.identity.ConfirmTOTP(r.Context(), r.By(), r.User, form.Value("code"))
+	if err != nil {
+		status, err := refused(r, form, "code", err)
+		if err != nil {
+			return err
+		}
+		form.Values.Del("code")
+		return p.showSetUp(r, status, form, enrolment)
+	}
+	if err := r.SignIn(user, true); err != nil {
+		return err
+	}
+	return showCodes(r, codes)
+}
+
+// showCodes shows recovery codes, this once.
+func showCodes(r *page.Request, codes []string) error {
+	return r.Render(http.StatusOK, "recovery-codes", struct{ Codes string }{strings.Join(codes, "\n")})
+}
+
+func (p *Pages) newRecoveryCodes(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	if !r.User.HasSecondFactor() {
+		return r.Redirect("/account/second-factor")
+	}
+	codes, err := p.identity.NewRecoveryCodes(r.Context(), r.By(), r.User, form.Value("code"))
+	if err != nil {
+		status, err := refused(r, form, "code", err)
+		if err != nil {
+			return err
+		}
+		form.Values.Del("code")
+		return p.showAccount(r, status, accountView{Codes: form})
+	}
+	return showCodes(r, codes)
+}
+
+func (p *Pages) remove(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	if !r.User.HasSecondFactor() {
+		return r.Redirect("/account")
+	}
+	if err := p.identity.RemoveTOTP(r.Context(), r.By(), r.User, form.Value("code")); err != nil {
+		status, err := refused(r, form, "code", err)
+		if err != nil {
+			return err
+		}
+		form.Values.Del("code")
+		return p.showAccount(r, status, accountView{Remove: form})
+	}
+	r.Flash("warn", "Your second factor is removed. Your account is less safe now.")
+	return r.Redirect("/account")
+}

@@ -1,0 +1,142 @@
+package signin
+
+import (
+	"errors"
+	"net/http"
+
+	"fhirgate/portal/identity"
+	"fhirgate/portal/store"
+	"fhirgate/portal/web/page"
+)
+
+// signUpView is what the sign-up page shows.
+type signUpView struct {
+	Form     *page.Form
+	Domains  []string // of the people who may; none = nobody by mail
+	Provider string
+}
+
+func (p *Pages) showSignUp(r *page.Request, status int, form *page.Form) error {
+	return r.Render(status, "signup", signUpView{form, p.identity.SignUpDomains(), p.identity.OIDCName()})
+}
+
+func (p *Pages) signUpForm(r *page.Request) error {
+	return p.showSignUp(r, http.StatusOK, page.NewForm())
+}
+
+func (p *Pages) signUp(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	if err := p.identity.SignUp(r.Context(), r.By(), form.Value("email")); err != nil {
+		status, err := refused(r, form, "email", err)
+		if err != nil {
+			return err
+		}
+		return p.showSignUp(r, status, form)
+	}
+	return r.Render(http.StatusOK, "mail-sent", mailSent{"We have sent you a link to confirm your address. It is good for a day."})
+}
+
+// mailSent is what the page after a mail shows: the same for everybody.
+type mailSent struct{ Text string }
+
+// newAccountView is what the page of a new account shows.
+type newAccountView struct {
+	Form     *page.Form
+	Email    string
+	Token    string
+	Admin    bool   // whether it will be an administrator's
+	Team     string // that the new user joins; "" = none
+	Provider string
+}
+
+func (p *Pages) verifyForm(r *page.Request) error {
+	token := r.URL.Query().Get("token")
+	email, err := p.identity.Verified(r.Context(), token)
+	if err != nil {
+		return linkOver(err)
+	}
+	return r.Render(http.StatusOK, "verify-email", newAccountView{Form: page.NewForm(), Email: email, Token: token})
+}
+
+func (p *Pages) verify(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	token := form.Value("token")
+	email, err := p.identity.Verified(r.Context(), token)
+	if err != nil {
+		return linkOver(err)
+	}
+	user, err := p.identity.FinishSignUp(r.Context(), r.By(), token, form.Value("name"), form.Values.Get("password"))
+	if err != nil {
+		return p.newAccountRefused(r, "verify-email", newAccountView{Form: form, Email: email, Token: token}, err)
+	}
+	return p.enter(r, user, "/")
+}
+
+func (p *Pages) invitationForm(r *page.Request) error {
+	view, err := p.invitation(r)
+	if err != nil {
+		return err
+	}
+	view.Form = page.NewForm()
+	return r.Render(http.StatusOK, "invitation", view)
+}
+
+// invitation returns the page of the invitation that the address names.
+func (p *Pages) invitation(r *page.Request) (newAccountView, error) {
+	token := r.PathValue("token")
+	invitation, err := p.identity.Invitation(r.Context(), token)
+	if err != nil {
+		return newAccountView{}, linkOver(err)
+	}
+	view := newAccountView{Email: invitation.Email, Token: token, Admin: invitation.Role == store.RoleAdmin, Provider: p.identity.OIDCName()}
+	if invitation.TeamID != "" {
+		team, err := p.store.Team(r.Context(), invitation.TeamID)
+		if err != nil {
+			return newAccountView{}, err
+		}
+		view.Team = team.Name
+	}
+	return view, nil
+}
+
+func (p *Pages) accept(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	view, err := p.invitation(r)
+	if err != nil {
+		return err
+	}
+	user, err := p.identity.AcceptInvitation(r.Context(), r.By(), view.Token, form.Value("name"), form.Values.Get("password"))
+	if err != nil {
+		view.Form = form
+		return p.newAccountRefused(r, "invitation", view, err)
+	}
+	return p.enter(r, user, "/")
+}
+
+// newAccountRefused shows the page of a new account again.
+func (p *Pages) newAccountRefused(r *page.Request, name string, view newAccountView, err error) error {
+	field := "password"
+	var refusal *identity.Refusal
+	switch {
+	case errors.Is(err, identity.ErrLink):
+		return linkOver(err)
+	case errors.Is(err, identity.ErrTaken):
+		field = ""
+	case errors.As(err, &refusal) && refusal.Reason == identity.ReasonName:
+		field = "name"
+	}
+	status, err := refused(r, view.Form, field, err)
+	if err != nil {
+		return err
+	}
+	return r.Render(status, name, view)
+}
