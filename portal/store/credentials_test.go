@@ -1,0 +1,300 @@
+package store_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"fhirgate/portal/store"
+)
+
+func TestCredential(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		app := w.app(t, by, "Viewer")
+		request := w.granted(t, by, app, "north", "south")
+		c, err := w.BeginCredential(ctx, by, store.Credential{
+			AppID: app.ID, RequestID: request.ID, KeyID: "key_one", Name: "One", Kind: "client", Plan: "trial", Hospitals: []string{"south"},
+			State: store.CredentialActive, Note: "mine",
+		})
+		require.NoError(t, err)
+		want := store.Credential{
+			ID: c.ID, AppID: app.ID, AppName: "Viewer", TeamID: app.TeamID, TeamName: app.TeamName, RequestID: request.ID, KeyID: "key_one",
+			Name: "One", Kind: "client", Plan: "trial", Hospitals: []string{"south"}, Origin: store.OriginPortal, State: store.CredentialCreating,
+			CreatedBy: by.UserID, Created: w.seconds(), Changed: w.seconds(),
+		}
+		require.Equal(t, want, c)
+		_, err = w.BeginCredential(ctx, by, store.Credential{KeyID: "key_one"})
+		require.ErrorIs(t, err, store.ErrConflict, "the key id is known")
+
+		w.now = w.now.Add(time.Minute)
+		want.Expires, want.Hints = w.seconds().AddDate(1, 0, 0), []store.SecretHint{{Hash: "h1", Hint: "abcd", Created: w.seconds()}}
+		done, err := w.FinishCredential(ctx, c.ID, want.Expires, want.Hints)
+		require.NoError(t, err)
+		require.True(t, done)
+		want.State, want.Changed = store.CredentialActive, w.seconds()
+		for name, find := range map[string]func() (store.Credential, error){
+			"id": func() (store.Credential, error) { return w.Credential(ctx, c.ID) }, "key": func() (store.Credential, error) { return w.CredentialByKey(ctx, "key_one") },
+		} {
+			found, err := find()
+			require.NoError(t, err, name)
+			require.Equal(t, want, found, name)
+		}
+		require.NoError(t, w.UpdateCredential(ctx, by, c.ID, "Uno"))
+		require.ErrorIs(t, w.UpdateCredential(ctx, by, "cred_none", "x"), store.ErrNotFound)
+		ofApp, err := w.CredentialsOfApp(ctx, app.ID)
+		require.NoError(t, err)
+		want.Name = "Uno"
+		require.Equal(t, []store.Credential{want}, ofApp)
+	})
+}
+
+func TestWhatARequestAllows(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		app, other := w.app(t, by, "Viewer"), w.app(t, by, "Other")
+		boss := store.By{UserID: "user_boss"}
+		request := w.granted(t, by, app, "north", "south")
+		create := func(decide func(id string) error) string {
+			r, err := w.CreateRequest(ctx, by, store.AccessRequest{AppID: app.ID, Plan: "trial", Hospitals: []string{"north"}})
+			require.NoError(t, err)
+			require.NoError(t, decide(r.ID))
+			return r.ID
+		}
+		good := store.Credential{AppID: app.ID, RequestID: request.ID, KeyID: "key_one", Plan: "trial", Hospitals: []string{"north"}}
+		for name, change := range map[string]func(*store.Credential){
+			"another plan":     func(c *store.Credential) { c.Plan = "gold" },
+			"another hospital": func(c *store.Credential) { c.Hospitals = []string{"north", "west"} },
+			"all hospitals":    func(c *store.Credential) { c.Hospitals = nil },
+			"another app":      func(c *store.Credential) { c.AppID = other.ID },
+			"pending":          func(c *store.Credential) { c.RequestID = create(func(string) error { return nil }) },
+			"refused": func(c *store.Credential) {
+				c.RequestID = create(func(id string) error { return w.Refuse(ctx, boss, id, "") })
+			},
+			"over": func(c *store.Credential) {
+				c.RequestID = create(func(id string) error { return w.Approve(ctx, boss, id, "", w.now) })
+			},
+			"ended": func(c *store.Credential) {
+				require.NoError(t, w.Approve(ctx, boss, create(func(id string) error { c.RequestID = id; return nil }), "", time.Time{}))
+				require.NoError(t, w.EndAccess(ctx, boss, c.RequestID, ""))
+			},
+		} {
+			c := good
+			change(&c)
+			_, err := w.BeginCredential(ctx, by, c)
+			require.ErrorIs(t, err, store.ErrConflict, name)
+		}
+		for name, change := range map[string]func(*store.Credential){
+			"no request": func(c *store.Credential) { c.RequestID = "" }, "no such app": func(c *store.Credential) { c.AppID = "app_none" },
+		} {
+			c := good
+			change(&c)
+			_, err := w.BeginCredential(ctx, by, c)
+			require.ErrorIs(t, err, store.ErrNotFound, name)
+		}
+		_, err := w.BeginCredential(ctx, by, good)
+		require.NoError(t, err)
+		_, err = w.BeginCredential(ctx, store.System, store.Credential{KeyID: "key_try", Plan: "trial"})
+		require.NoError(t, err, "the portal's own key is of no app")
+	})
+}
+
+// TestStates tries every step from every state.
+func TestStates(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		by := store.By{UserID: "user_ada"}
+		ok := func(done bool, err error) error {
+			if err == nil && !done {
+				err = store.ErrConflict
+			}
+			return err
+		}
+		type step struct {
+			name string
+			do   func(id string) error
+			from string // states, each with where it leads
+			act  string
+		}
+		steps := []step{
+			{"finish", func(id string) error { return ok(w.FinishCredential(ctx, id, time.Time{}, nil)) }, "creating>active", ""},
+			{"fail", func(id string) error { return ok(w.FailCredential(ctx, by, id, "n")) }, "creating>failed", "credential.failed"},
+			{"rotate", func(id string) error { return w.BeginRotation(ctx, by, id) }, "active>rotating", "credential.rotate"},
+			{"rotated", func(id string) error { return ok(w.FinishRotation(ctx, id, nil, time.Time{})) }, "rotating>active", ""},
+			{"broken", func(id string) error { return ok(w.BreakRotation(ctx, by, id, "n")) }, "rotating>active", "credential.rotation-broken"},
+			{"revoke", func(id string) error { return w.BeginRevocation(ctx, by, id, "n") }, "active>revoking rotating>revoking", "credential.revoke"},
+			{"revoked", func(id string) error { return ok(w.FinishRevocation(ctx, id)) }, "revoking>revoked", ""},
+			{"lost", func(id string) error { return ok(w.Lost(ctx, id, "n")) }, "active>revoked", "credential.lost"},
+		}
+		for _, state := range []store.CredentialState{"creating", "active", "rotating", "revoking", "revoked", "failed"} {
+			for _, step := range steps {
+				key := "key_" + string(state) + step.name
+				adopted, err := w.Adopt(ctx, store.Credential{KeyID: key, State: state})
+				require.NoError(t, err)
+				require.True(t, adopted)
+				c, err := w.CredentialByKey(ctx, key)
+				require.NoError(t, err)
+				want := state
+				for pair := range strings.FieldsSeq(step.from) {
+					if from, to, _ := strings.Cut(pair, ">"); from == string(state) {
+						want = store.CredentialState(to)
+					}
+				}
+				err = step.do(c.ID)
+				if want == state {
+					require.ErrorIs(t, err, store.ErrConflict, key)
+				} else {
+					require.NoError(t, err, key)
+				}
+				c, err = w.CredentialByKey(ctx, key)
+				require.NoError(t, err)
+				require.Equal(t, want, c.State, key)
+				newest, err := w.Acts(ctx, store.ActFilter{}, store.Page{Size: 1})
+				require.NoError(t, err)
+				last := newest.Items[0].Name
+				if want != state && step.act != "" {
+					require.Equal(t, step.act, last, key)
+				} else {
+					require.Equal(t, "credential.adopt", last, key)
+				}
+			}
+		}
+		require.ErrorIs(t, w.BeginRotation(ctx, by, "cred_none"), store.ErrNotFound)
+		adopted, err := w.Adopt(ctx, store.Credential{KeyID: "key_activelost"})
+		require.NoError(t, err)
+		require.False(t, adopted)
+
+		pending, err := w.Pending(ctx)
+		require.NoError(t, err)
+		for _, c := range pending {
+			require.Contains(t, []store.CredentialState{"creating", "rotating", "revoking"}, c.State)
+		}
+		states, err := w.KeyStates(ctx)
+		require.NoError(t, err)
+		require.Len(t, states, 48)
+		count := 0
+		for _, state := range states {
+			if state == "creating" || state == "rotating" || state == "revoking" {
+				count++
+			}
+		}
+		require.Len(t, pending, count)
+	})
+}
+
+func TestOneRotationAtATime(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		c := w.credential(t, by, w.app(t, by, "Viewer"), "key_one")
+		errs := atOnce(6, func(int) error { return w.BeginRotation(t.Context(), by, c.ID) })
+		require.Equal(t, 1, isIn(errs, nil), errs)
+		require.Equal(t, 5, isIn(errs, store.ErrConflict), errs)
+	})
+}
+
+func TestCredentialsList(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		app := w.app(t, by, "Viewer")
+		w.credential(t, by, app, "key_one")
+		w.now = w.now.Add(time.Minute)
+		_, err := w.Adopt(ctx, store.Credential{KeyID: "key_two", Name: "by hand", Kind: "external", Plan: "gold", Hospitals: []string{"northwest", "south"}})
+		require.NoError(t, err)
+		for _, test := range []struct {
+			filter store.CredentialFilter
+			want   []string
+		}{
+			{store.CredentialFilter{}, []string{"key_two", "key_one"}},
+			{store.CredentialFilter{Search: "TEAM OF"}, []string{"key_one"}},
+			{store.CredentialFilter{Search: "y_two"}, []string{"key_two"}},
+			{store.CredentialFilter{Hospital: "north"}, []string{"key_one"}},
+			{store.CredentialFilter{Hospital: "south", Kind: "external"}, []string{"key_two"}},
+			{store.CredentialFilter{State: store.CredentialActive, Plan: "trial"}, []string{"key_one"}},
+			{store.CredentialFilter{State: store.CredentialRevoked}, nil},
+		} {
+			found, err := w.Credentials(ctx, test.filter, store.Page{})
+			require.NoError(t, err)
+			var keys []string
+			for _, c := range found.Items {
+				keys = append(keys, c.KeyID)
+			}
+			require.Equal(t, test.want, keys, test.filter)
+			require.Equal(t, len(keys), found.Total)
+		}
+		use, err := w.PlanUse(ctx)
+		require.NoError(t, err)
+		require.Equal(t, map[string]store.PlanCount{"trial": {Credentials: 1, Apps: 1}, "gold": {Credentials: 1, Apps: 0}}, use)
+	})
+}
+
+func TestExpiring(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		app := w.app(t, by, "Viewer")
+		day := func(n int) time.Time { return w.seconds().AddDate(0, 0, n) }
+		for key, end := range map[string]struct {
+			expires time.Time
+			hints   []store.SecretHint
+		}{
+			"key_3_soon":               {day(3), []store.SecretHint{{Hint: "a"}}},
+			"key_late":                 {day(30), []store.SecretHint{{Hint: "a"}}},
+			"key_never":                {time.Time{}, []store.SecretHint{{Hint: "a"}}},
+			"key_over":                 {day(-1), nil},
+			"key_2_grace":              {day(30), []store.SecretHint{{Hint: "a", Until: day(1)}, {Hint: "b", Until: day(2)}}},
+			"key_1_grace_without_end":  {time.Time{}, []store.SecretHint{{Hint: "a", Until: day(1)}}},
+			"key_grace_with_a_new_one": {time.Time{}, []store.SecretHint{{Hint: "a", Until: day(1)}, {Hint: "b"}}},
+			"key_4_before_its_grace":   {day(4), []store.SecretHint{{Hint: "a", Until: day(5)}}},
+		} {
+			c := w.credential(t, by, app, key)
+			require.NoError(t, w.BeginRotation(ctx, by, c.ID))
+			_, err := w.FinishRotation(ctx, c.ID, end.hints, end.expires)
+			require.NoError(t, err)
+		}
+		expiring := func(userID string) (keys []string) {
+			found, err := w.Expiring(ctx, userID, 7*24*time.Hour)
+			require.NoError(t, err)
+			for _, c := range found {
+				keys = append(keys, c.KeyID)
+			}
+			return keys
+		}
+		require.Equal(t, []string{"key_1_grace_without_end", "key_2_grace", "key_3_soon", "key_4_before_its_grace"}, expiring(by.UserID))
+		require.Empty(t, expiring("user_other"))
+	})
+}
+
+func TestMirror(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		c := w.credential(t, by, w.app(t, by, "Viewer"), "key_one")
+		before := w.acts(t)
+		said := store.Mirror{
+			KeyID: "key_one", Name: "One", Plan: "gold", Hospitals: []string{"west"}, Expires: w.seconds().Add(time.Hour), LastUsed: w.seconds(),
+			Hints: []store.SecretHint{{Hash: "h2", Hint: "wxyz", Created: w.seconds()}},
+		}
+		require.NoError(t, w.Mirror(ctx, []store.Mirror{{KeyID: "key_unknown"}, said}))
+		found, err := w.Credential(ctx, c.ID)
+		require.NoError(t, err)
+		require.Equal(t, said, store.Mirror{
+			KeyID: found.KeyID, Name: found.Name, Plan: found.Plan, Hospitals: found.Hospitals, Expires: found.Expires, LastUsed: found.LastUsed, Hints: found.Hints,
+		})
+		require.Equal(t, store.CredentialActive, found.State)
+		soon, err := w.Expiring(ctx, by.UserID, 2*time.Hour)
+		require.NoError(t, err)
+		require.Len(t, soon, 1, "its end is known")
+		said.LastUsed = time.Time{}
+		require.NoError(t, w.Mirror(ctx, []store.Mirror{said}))
+		again, err := w.Credential(ctx, c.ID)
+		require.NoError(t, err)
+		require.Equal(t, found, again, "what was used stays used")
+		require.True(t, slices.Equal(before, w.acts(t)), "it is no act")
+	})
+}
