@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"slices"
@@ -36,6 +35,15 @@ var sources = map[string][]string{
 	"uplot.js":       {"npm/uplot.js"},
 	"swagger-ui.js":  {"npm/swagger-ui.js"},
 	"swagger-ui.css": {"npm/swagger-ui.css"},
+}
+
+// contentTypes do not come from the machine's tables: they would differ
+// between machines.
+var contentTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+	".txt": "text/plain; charset=utf-8",
 }
 
 // asset is a file as it is served. An asset whose sources are missing has no
@@ -147,7 +155,7 @@ func newServedAsset(name string, body []byte) (servedAsset, error) {
 	if err := writer.Close(); err != nil {
 		return servedAsset{}, err
 	}
-	return servedAsset{contentType: mime.TypeByExtension(path.Ext(name)), plain: body, gzip: compressed.Bytes()}, nil
+	return servedAsset{contentType: contentTypes[path.Ext(name)], plain: body, gzip: compressed.Bytes()}, nil
 }
 
 func (a servedAsset) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -27,8 +28,10 @@ type Option struct {
 
 // field is an input, a text area or one check box.
 type field struct {
-	ID, Name, Label, Help, Error     string
-	Type, Value                      string
+	ID, Name, Label, Help, Error string
+	Type, Value                  string
+	// Preset is the value to begin with; for one check box, the value it sends.
+	Preset                           string
 	Placeholder, Autocomplete        string
 	Inputmode, Pattern, Accept       string
 	Maxlength, Minlength             string
@@ -44,9 +47,10 @@ func newField(form Form, name, label string, options ...string) (field, error) {
 			return field{}, fmt.Errorf("field %s: %w", name, err)
 		}
 	}
+	made.Value = made.Preset
 	if form != nil {
 		made.Error = form.Error(name)
-		made.Ticked = form.Has(name, made.Value)
+		made.Ticked = form.Has(name, cmp.Or(made.Preset, "yes"))
 		if given := form.Value(name); given != "" || made.Error != "" {
 			made.Value = given
 		}
@@ -64,7 +68,7 @@ func (f *field) set(option string) error {
 		return f.setFlag(key)
 	}
 	texts := map[string]*string{
-		"type": &f.Type, "value": &f.Value, "help": &f.Help, "placeholder": &f.Placeholder, "id": &f.ID,
+		"type": &f.Type, "value": &f.Preset, "help": &f.Help, "placeholder": &f.Placeholder, "id": &f.ID,
 		"autocomplete": &f.Autocomplete, "inputmode": &f.Inputmode, "pattern": &f.Pattern, "accept": &f.Accept,
 		"maxlength": &f.Maxlength, "minlength": &f.Minlength, "min": &f.Min, "max": &f.Max, "step": &f.Step, "rows": &f.Rows,
 	}

@@ -60,8 +60,11 @@ func percent(part, whole any) (int, error) {
 	if w <= 0 || p <= 0 {
 		return 0, nil
 	}
-	// Something is never shown as nothing.
-	return int(math.Min(100, math.Max(1, math.Round(100*p/w)))), nil
+	if p >= w {
+		return 100, nil
+	}
+	// Something is never shown as nothing, nor nearly all as all.
+	return int(math.Min(99, math.Max(1, math.Round(100*p/w)))), nil
 }
 
 func float(value any) (float64, error) {

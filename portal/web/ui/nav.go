@@ -90,6 +90,8 @@ func (f Frame) consoleNavigation() []navGroup {
 		{Title: "People", Links: []navLink{
 			{Href: "/console/users", Text: "Users", Icon: "user"},
 			{Href: "/console/teams", Text: "Teams", Icon: "team"},
+		}},
+		{Title: "Oversight", Links: []navLink{
 			{Href: "/console/announcements", Text: "Announcements", Icon: "megaphone"},
 			{Href: "/console/audit", Text: "Audit trail", Icon: "shield"},
 		}},

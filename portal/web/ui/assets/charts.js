@@ -62,7 +62,7 @@
     let title = figure.querySelector(".chart-title");
     title.dataset.text ||= title.textContent;
     const options = {
-      width: canvas.clientWidth, height: 240, legend: { show: false }, padding: [8, 8, 0, 0],
+      width: canvas.clientWidth, height: 240, legend: { show: false }, padding: [8, 20, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       hooks: { setCursor: [(plot) => {
@@ -72,7 +72,7 @@
       }] },
       scales: { x: { time: true, range: (_, low, high) => [low - 43200, high + 43200] }, y: { range: (_, low, high) => [0, Math.max(4, high * 1.08)] } },
       axes: [
-        { stroke: ink, font, grid: { show: false }, ticks: { show: false }, gap: 6, space: 70, values: (_, marks) => marks.map((mark) => (long ? monthText : dayText).format(mark * 1000)), incrs: [1, 2, 7, 14, 30.4375, 60.875, 91.3125].map((n) => n * 86400) },
+        { stroke: ink, font, grid: { show: false }, ticks: { show: false }, gap: 6, size: 30, space: 70, values: (_, marks) => marks.map((mark) => (long ? monthText : dayText).format(mark * 1000)), incrs: [1, 2, 7, 14, 30.4375, 60.875, 91.3125].map((n) => n * 86400) },
         { stroke: ink, font, size: 48, gap: 6, grid: { stroke: line, width: 1 }, ticks: { show: false }, incrs: [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6, 7].map((e) => n * 10 ** e)).sort((a, b) => a - b), values: (_, marks) => marks.map((mark) => amount.format(mark)) },
       ],
       series: [{}, ...order.map((i) => ({ label: names[i], fill: swatches[i], width: 0, paths: bars, points: { show: false } }))],
