@@ -1,7 +1,12 @@
 package facade
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -116,10 +121,22 @@ func TestASealedLinkOfAHospitalThatWasTakenAway(t *testing.T) {
 
 // A certificate alone is narrowed as every other way in.
 func TestACertificateIsNarrowed(t *testing.T) {
-	consumer := &Consumer{PlanID: "all", Way: WayCertificate, Hospitals: []string{"harbor"}}
 	b := newBench(t, nil)
-	snapshot := b.facade.Snapshot()
-	for id, reached := range map[string]bool{"harbor": true, "lakeside": false, "st-mary": false} {
-		require.Equal(t, reached, consumer.reaches(snapshot.Plans["all"], snapshot.Hospitals[id].Route), id)
+	certificate := &x509.Certificate{Raw: []byte("of a test")}
+	sum := sha256.Sum256(certificate.Raw)
+	b.consumers.add(hex.EncodeToString(sum[:]), Consumer{Way: WayCertificate, Hospitals: []string{"harbor"}})
+	for path, status := range map[string]int{
+		"/fhir/harbor/Patient/100001":                         http.StatusOK,
+		"/fhir/harbor/.well-known/smart-configuration":        http.StatusOK,
+		"/fhir/lakeside/metadata":                             http.StatusNotFound,
+		"/fhir/lakeside/.well-known/smart-configuration":      http.StatusNotFound,
+		"/fhir/st-mary/Patient/100001":                        http.StatusNotFound,
+		"/fhir/st-mary/Patient/100001?_lastUpdated=gt2026-01": http.StatusNotFound,
+	} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}, VerifiedChains: [][]*x509.Certificate{{certificate}}}
+		w := httptest.NewRecorder()
+		b.facade.ServeHTTP(w, r)
+		require.Equal(t, status, w.Code, "%s: %s", path, w.Body)
 	}
 }

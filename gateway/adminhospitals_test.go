@@ -3,8 +3,10 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -23,6 +25,9 @@ import (
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys"
 	"fhirgate/observe"
+	"fhirgate/routes"
+	"fhirgate/upstream"
+	"fhirgate/upstream/budget"
 	"fhirgate/upstream/jwks"
 	"fhirgate/upstream/tokens"
 )
@@ -211,6 +216,52 @@ func TestWhatWasSeenSurvivesAReload(t *testing.T) {
 	require.Equal(t, "Another name", after.Name)
 	require.Equal(t, before.LastFailure, after.LastFailure)
 	require.Equal(t, before.FailureIssue, after.FailureIssue)
+}
+
+func TestHowAHospitalIsShown(t *testing.T) {
+	end := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+	certificate := func(change func(*x509.Certificate)) *x509.Certificate {
+		c := &x509.Certificate{NotAfter: end, DNSNames: []string{"fhir.example", "other.example"}, IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)}}
+		change(c)
+		return c
+	}
+	for name, tc := range map[string]struct {
+		state upstream.State
+		want  adminapi.Hospital
+	}{
+		"nothing is known":       {},
+		"a token that has ended": {state: upstream.State{Token: &tokens.State{}}},
+		"our certificate, by its common name": {
+			upstream.State{OwnCertificate: certificate(func(c *x509.Certificate) { c.Subject.CommonName = "gateway" })},
+			adminapi.Hospital{Certificates: []adminapi.Certificate{{Role: "client", Subject: "gateway", NotAfter: end}}},
+		},
+		"the hospital's, by its host": {
+			upstream.State{ServerCertificate: certificate(func(*x509.Certificate) {})},
+			adminapi.Hospital{Certificates: []adminapi.Certificate{{Role: "server", Subject: "fhir.example", NotAfter: end}}},
+		},
+		"by its address": {
+			upstream.State{ServerCertificate: certificate(func(c *x509.Certificate) { c.DNSNames = nil })},
+			adminapi.Hospital{Certificates: []adminapi.Certificate{{Role: "server", Subject: "192.0.2.1", NotAfter: end}}},
+		},
+		"a budget that others have overdrawn": {
+			upstream.State{Budget: &budget.State{Limit: 5, Used: 7}},
+			adminapi.Hospital{Budget: &adminapi.Budget{Requests: 5, Per: adminapi.Duration(time.Minute)}},
+		},
+		"a pause that the hospital asked for": {
+			upstream.State{Budget: &budget.State{Limit: 5, ClosedUntil: end}},
+			adminapi.Hospital{Budget: &adminapi.Budget{Requests: 5, Per: adminapi.Duration(time.Minute)}},
+		},
+		"calls at once alone are limited": {
+			upstream.State{Budget: &budget.State{Concurrency: 3, InFlight: 2}},
+			adminapi.Hospital{Budget: &adminapi.Budget{Per: adminapi.Duration(time.Minute), Concurrency: 3}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var shown adminapi.Hospital
+			fillState(&shown, &facade.Hospital{Route: &routes.Route{}}, tc.state)
+			require.Equal(t, tc.want, shown)
+		})
+	}
 }
 
 func TestTheRingOfAHospital(t *testing.T) {
