@@ -32,11 +32,14 @@ func stateBadge(state any) badge {
 	tone := map[string]string{
 		"active": "ok", "approved": "ok", "reachable": "ok", "closed": "ok", "accepted": "ok", "healthy": "ok",
 		"pending": "warn", "revoking": "warn", "half-open": "warn", "expiring": "warn", "unknown": "warn",
-		"refused": "bad", "failed": "bad", "unreachable": "bad", "open": "bad", "expired": "bad",
+		"refused": "bad", "failed": "bad", "lost": "bad", "unreachable": "bad", "open": "bad", "expired": "bad",
 		"creating": "info", "rotating": "info", "invited": "info",
 	}[word]
 	if tone == "" {
 		tone = "quiet"
+	}
+	if word == "lost" {
+		return badge{Text: "Not known to the gateway", Tone: tone}
 	}
 	if word != "" {
 		word = strings.ToUpper(word[:1]) + word[1:]

@@ -217,5 +217,6 @@ func TestBadgesOfStates(t *testing.T) {
 	type state string
 	require.Equal(t, `<span class="badge ok">Active</span>`, show(t, `{{template "badge" (state .)}}`, state("active")))
 	require.Equal(t, `<span class="badge warn">Half open</span>`, show(t, `{{template "badge" (state .)}}`, "half-open"))
+	require.Equal(t, `<span class="badge bad">Not known to the gateway</span>`, show(t, `{{template "badge" (state .)}}`, state("lost")))
 	require.Equal(t, `<span class="badge quiet">Odd</span>`, show(t, `{{template "badge" (state .)}}`, "odd"))
 }
