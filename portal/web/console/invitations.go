@@ -1,0 +1,160 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"fhirgate/portal/identity"
+	"fhirgate/portal/store"
+	"fhirgate/portal/web/page"
+	"fhirgate/portal/web/ui"
+)
+
+// mostTeams is how many teams a select offers; of more, one is chosen by the link
+// on its own page.
+const mostTeams = 200
+
+// teamRoleOptions are the roles that a member of a team can have.
+func teamRoleOptions() []ui.Option {
+	return []ui.Option{
+		{Value: string(store.TeamOwner), Label: "Owner", Help: "Also members, names and the end of apps."},
+		{Value: string(store.TeamMember), Label: "Member", Help: "Also requests and keys."},
+		{Value: string(store.TeamViewer), Label: "Viewer", Help: "Sees all, changes nothing."},
+	}
+}
+
+func (p *Pages) invitation(r *page.Request) error {
+	form := page.NewForm("role", string(store.RoleDeveloper), "team_role", string(store.TeamMember), "team", r.URL.Query().Get("team"))
+	return p.showInvite(r, http.StatusOK, form)
+}
+
+func (p *Pages) showInvite(r *page.Request, status int, form *page.Form) error {
+	teams, err := p.store.Teams(r.Context(), "", store.Page{Size: mostTeams})
+	if err != nil {
+		return err
+	}
+	items := teams.Items
+	if id := form.Value("team"); id != "" && !slices.ContainsFunc(items, func(t store.Team) bool { return t.ID == id }) {
+		switch team, err := p.store.Team(r.Context(), id); {
+		case err == nil:
+			items = append([]store.Team{team}, items...)
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+	}
+	options := make([]ui.Option, len(items))
+	for i, team := range items {
+		options[i] = ui.Option{Value: team.ID, Label: team.Name}
+	}
+	return r.Render(status, "console-invite", struct {
+		Form                    *page.Form
+		Roles, Teams, TeamRoles []ui.Option
+		MoreTeams               bool
+	}{form, roleOptions(), options, teamRoleOptions(), teams.Total > mostTeams})
+}
+
+// invite opens an invitation. When it could not be mailed, its link is shown in
+// the answer itself, and never again.
+func (p *Pages) invite(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	wanted := store.Invitation{
+		Email: form.Required("email", "Whom do you want to invite?"), Role: store.Role(form.Value("role")),
+		TeamID: form.Value("team"), TeamRole: store.TeamRole(form.Value("team_role")),
+	}
+	if !slices.ContainsFunc(roleOptions(), func(o ui.Option) bool { return o.Value == string(wanted.Role) }) {
+		form.Fail("role", "Choose one of the roles.")
+	}
+	if wanted.TeamID == "" {
+		wanted.TeamRole = ""
+	} else if !slices.ContainsFunc(teamRoleOptions(), func(o ui.Option) bool { return o.Value == string(wanted.TeamRole) }) {
+		form.Fail("team_role", "Choose one of the roles.")
+	}
+	if !form.OK() {
+		return p.showInvite(r, http.StatusUnprocessableEntity, form)
+	}
+	link, mailed, err := p.inviter.Invite(r.Context(), r.By(), wanted)
+	var refusal *identity.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		form.Fail("email", refusal.Text)
+	case errors.Is(err, store.ErrConflict):
+		form.Fail("email", identity.ErrTaken.Text)
+	case errors.Is(err, store.ErrNotFound):
+		form.Fail("team", "There is no such team any more. Choose another one.")
+	case err != nil:
+		return err
+	}
+	if !form.OK() {
+		return p.showInvite(r, http.StatusUnprocessableEntity, form)
+	}
+	if mailed {
+		r.Flash("ok", "The invitation is on its way to "+strings.ToLower(wanted.Email)+".")
+		return r.Redirect("/console/invitations")
+	}
+	return r.Render(http.StatusOK, "console-invited", struct{ Email, Link string }{strings.ToLower(wanted.Email), link})
+}
+
+// invitationRow is an invitation with its state in a word.
+type invitationRow struct {
+	store.Invitation
+	State    string
+	TeamName string
+	Open     bool
+}
+
+func (p *Pages) invitations(r *page.Request) error {
+	list, err := p.store.Invitations(r.Context(), r.Page(pageSize))
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	rows := make([]invitationRow, len(list.Items))
+	for i, invitation := range list.Items {
+		id := invitation.TeamID
+		if _, known := names[id]; !known && id != "" {
+			team, err := p.store.Team(r.Context(), id)
+			if err != nil {
+				return err
+			}
+			names[id] = team.Name
+		}
+		rows[i] = invitationRow{invitation, stateOfInvitation(invitation, p.now()), names[id], invitation.Open(p.now())}
+	}
+	return r.Render(http.StatusOK, "console-invitations", struct {
+		Rows  []invitationRow
+		List  store.List[store.Invitation]
+		Query url.Values
+	}{rows, list, r.URL.Query()})
+}
+
+func stateOfInvitation(i store.Invitation, now time.Time) string {
+	switch {
+	case !i.Accepted.IsZero():
+		return "accepted"
+	case !i.Withdrawn.IsZero():
+		return "withdrawn"
+	case !i.Open(now):
+		return "expired"
+	default:
+		return "invited"
+	}
+}
+
+func (p *Pages) withdrawInvitation(r *page.Request) error {
+	err := p.store.WithdrawInvitation(r.Context(), r.By(), r.PathValue("invitation"))
+	if errors.Is(err, store.ErrConflict) {
+		return page.Conflict("This invitation was accepted or withdrawn already.")
+	}
+	if err != nil {
+		return err
+	}
+	r.Flash("ok", "The invitation is withdrawn. Its link leads nowhere now.")
+	return r.Redirect("/console/invitations")
+}

@@ -1,0 +1,70 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"fhirgate/portal/store"
+	"fhirgate/portal/web/page"
+)
+
+// What the overview shows of longer lists, and how far it looks ahead.
+const (
+	glance     = 5
+	endingSoon = 30 * 24 * time.Hour
+)
+
+func (p *Pages) overview(r *page.Request) error {
+	ctx := r.Context()
+	pending, err := p.store.Requests(ctx, store.RequestFilter{State: store.RequestPending}, store.Page{Size: glance})
+	if err != nil {
+		return err
+	}
+	ending, err := p.store.Expiring(ctx, "", endingSoon)
+	if err != nil {
+		return err
+	}
+	used, err := p.store.Usage(ctx, p.lastDays(usualDays))
+	if err != nil {
+		return err
+	}
+	acts, err := p.store.Acts(ctx, store.ActFilter{}, store.Page{Size: 2 * glance})
+	if err != nil {
+		return err
+	}
+	hurry, cancel := hurried(r)
+	defer cancel()
+	hospitals, away := p.gateway.Hospitals(hurry)
+	return r.Render(http.StatusOK, "console-overview", struct {
+		Pending     store.List[store.AccessRequest]
+		Ending      []store.Credential // the first of them
+		EndingCount int
+		Today       store.DayCount
+		TodayFailed int64
+		TodayCalls  int64
+		Usage       store.Usage
+		Failed      int64
+		Chart       any
+		Acts        []store.Act
+		Hospitals   int
+		InTrouble   []hospitalState
+		Away        string
+		Viewer      string // id of whoever looks: their own requests are not theirs to decide
+	}{
+		Pending: pending, Ending: ending[:min(len(ending), glance)], EndingCount: len(ending),
+		Today: lastOf(used.Days), TodayFailed: errorsOf(lastOf(used.Days)), TodayCalls: callsOn(lastOf(used.Days)),
+		Usage: used, Failed: errorsOf(used.Days...), Chart: callsOf(used), Acts: acts.Items,
+		Hospitals: len(hospitals), InTrouble: inTrouble(hospitals, p.now()), Away: absenceOf(away),
+		Viewer: r.User.ID,
+	})
+}
+
+// lastOf returns the last day of a range, which is today.
+func lastOf(days []store.DayCount) store.DayCount {
+	if len(days) == 0 {
+		return store.DayCount{}
+	}
+	return days[len(days)-1]
+}
+
+func callsOn(day store.DayCount) int64 { return day.OK + day.ClientErrors + day.ServerErrors }
