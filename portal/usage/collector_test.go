@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ var errAway = errors.New("away")
 
 // fakeGateway tells changes in the order in which they came.
 type fakeGateway struct {
+	mu     sync.Mutex
 	counts map[string]int64 // by consumer
 	places map[string]int   // of the last changes
 	last   int
@@ -38,12 +40,23 @@ func newGateway() *fakeGateway {
 }
 
 func (g *fakeGateway) call(consumer string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.last++
 	g.counts[consumer]++
 	g.places[consumer] = g.last
 }
 
+// fails makes every answer be err.
+func (g *fakeGateway) fails(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.err = err
+}
+
 func (g *fakeGateway) Usage(_ context.Context, since string) (*adminapi.Used, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.asked = append(g.asked, since)
 	if g.err != nil {
 		return nil, g.err
@@ -141,9 +154,10 @@ func TestFailuresLoseNothing(t *testing.T) {
 	s.err = nil
 	for range 3 {
 		g.call("key_1")
-		g.err = errAway
+		g.fails(errAway)
 		require.ErrorIs(t, c.collect(t.Context()), errAway)
-		g.err, s.err = nil, errAway
+		g.fails(nil)
+		s.err = errAway
 		require.ErrorIs(t, c.collect(t.Context()), errAway)
 		s.err = nil
 		require.NoError(t, c.collect(t.Context()))
@@ -219,10 +233,10 @@ func TestRun(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, g.counts, s.counts)
 		for range 2 {
-			g.err = errAway
+			g.fails(errAway)
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			g.err = nil
+			g.fails(nil)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 		}
