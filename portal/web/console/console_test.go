@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +23,12 @@ import (
 	"fhirgate/portal/web/console"
 	"fhirgate/portal/web/page"
 	"fhirgate/portal/web/ui"
+)
+
+// What the console is served with in earnest.
+var (
+	_ console.Gateway = (*adminapi.Client)(nil)
+	_ console.Inviter = (*identity.Inviter)(nil)
 )
 
 // portal is the console on a real store, with a gateway that is made up.
@@ -144,6 +149,17 @@ func (b *browser) page(path string) string {
 	got := b.get(path)
 	require.Equal(b.t, http.StatusOK, got.Status, "%s: %s", path, got.Body)
 	return got.Body
+}
+
+// has asserts that a page shows a text, without printing the page.
+func has(t *testing.T, body, text string) {
+	t.Helper()
+	require.True(t, strings.Contains(body, text), "the page does not contain %q", text)
+}
+
+func hasNot(t *testing.T, body, text string) {
+	t.Helper()
+	require.False(t, strings.Contains(body, text), "the page contains %q", text)
 }
 
 // done asserts that a form was taken and where it led to, and returns that page.
@@ -379,8 +395,6 @@ func (i *fakeInviter) Invite(_ context.Context, _ store.By, invitation store.Inv
 		return "https://portal.example/invitation/token-of-it", false, nil
 	}
 }
-
-var _ = []error{identity.ErrTaken, errors.ErrUnsupported}
 
 // path fills the parameters of a route.
 func path(route page.Route, ids map[string]string) string {

@@ -113,12 +113,17 @@ func (p *Pages) enable(r *page.Request) error {
 // resetSecondFactor takes a second factor away that was lost. Nobody does that to
 // their own here: a stolen session would be rid of it without the password.
 func (p *Pages) resetSecondFactor(r *page.Request) error {
-	id := r.PathValue("user")
-	err := store.ErrConflict
-	conflict := "Your own second factor is changed on the page of your account, which asks for your password. If it is lost, ask another administrator."
-	if id != r.User.ID {
-		err = p.store.RemoveTOTP(r.Context(), r.By(), id)
-		conflict = "This user has no second factor."
+	const own = "Your own second factor is changed on the page of your account, which asks for your password. If it is lost, ask another administrator."
+	user, err := p.store.User(r.Context(), r.PathValue("user"))
+	if err != nil {
+		return err
 	}
-	return p.governed(r, "reset", "The second factor is reset. Make sure by another way that it was its owner who asked.", conflict, err)
+	switch {
+	case user.ID == r.User.ID:
+		return p.governed(r, "reset", "", own, store.ErrConflict)
+	case user.TOTP == nil:
+		return p.governed(r, "reset", "", "This user has no second factor.", store.ErrConflict)
+	}
+	err = p.store.RemoveTOTP(r.Context(), r.By(), user.ID)
+	return p.governed(r, "reset", "The second factor is reset. Make sure by another way that it was its owner who asked.", "", err)
 }

@@ -1,0 +1,111 @@
+package console_test
+
+import (
+	"database/sql"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite" // opens the database behind the store's back
+
+	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
+)
+
+func TestTheAuditTrailIsFilteredAndPaged(t *testing.T) {
+	p, admin, ids := full(t)
+	b := p.as(t, admin)
+	for i := range 120 {
+		require.NoError(t, p.Record(t.Context(), by(admin), "test.act", "test", fmt.Sprintf("subject-%03d", i), map[string]string{"note": "<b>"}))
+	}
+	rows := func(query string) int { return strings.Count(b.page("/console/audit"+query), `data-label="Who"`) }
+	require.Equal(t, 50, rows(""))
+	require.Equal(t, 20, rows("?name=test.act&page=3"))
+	require.Equal(t, 1, rows("?search=subject-017"))
+	require.Equal(t, 50, rows("?user=ada@example.org"))
+	require.Equal(t, 1, rows("?user="+ids["boss"]+"&name=access.approve"))
+	today, tomorrow := store.DayOf(time.Now()), store.DayOf(time.Now().AddDate(0, 0, 1))
+	require.Equal(t, 50, rows(fmt.Sprintf("?from=%s&to=%s", today, tomorrow)))
+	require.Equal(t, 0, rows(fmt.Sprintf("?from=%s", store.DayOf(time.Now().AddDate(0, 0, 2)))))
+	hasNot(t, b.page("/console/audit?name=test.act"), "<b>")
+
+	for query, text := range map[string]string{
+		"?user=nobody@example.org":                     "Nobody has an account",
+		"?from=yesterday":                              "This is no date",
+		fmt.Sprintf("?from=%s&to=%s", tomorrow, today): "The last day comes before",
+	} {
+		got := b.get("/console/audit" + query)
+		require.Equal(t, http.StatusUnprocessableEntity, got.Status)
+		has(t, got.Body, text)
+	}
+}
+
+func TestAnExportVerifies(t *testing.T) {
+	p, admin, _ := full(t)
+	b := p.as(t, admin)
+	got := b.post("/console/audit/export")
+	require.Equal(t, http.StatusOK, got.Status)
+	require.Contains(t, got.Header.Get("Content-Disposition"), `attachment; filename="acts_`)
+	verdict := store.VerifyExport(strings.NewReader(got.Body), []byte(storetest.ActsKey))
+	require.Zero(t, verdict.Broken, verdict.Problem)
+	lines := strings.Split(strings.TrimSpace(got.Body), "\n")
+	require.Len(t, lines, int(verdict.Count)+1)
+	require.Contains(t, lines[len(lines)-2], `"acts.export"`, "taking it is an act as well")
+	require.Contains(t, lines[len(lines)-1], verdict.Head)
+
+	changed := strings.Replace(got.Body, "ada@example.org", "eve@example.org", 1)
+	require.NotZero(t, store.VerifyExport(strings.NewReader(changed), []byte(storetest.ActsKey)).Broken)
+}
+
+func TestTheChainIsVerified(t *testing.T) {
+	p, admin, _ := full(t)
+	b := p.as(t, admin)
+	verdict, err := p.VerifyActs(t.Context())
+	require.NoError(t, err)
+	shown := b.page("/console/audit/verify")
+	has(t, shown, "The chain is intact")
+	has(t, shown, fmt.Sprintf("%d acts were read", verdict.Count))
+	has(t, shown, verdict.Head)
+
+	db, err := sql.Open("sqlite", p.options.SQLite)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	for _, statement := range []string{"DROP TRIGGER acts_stay", "UPDATE acts SET name = 'user.nothing' WHERE seq = 3"} {
+		_, err = db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	has(t, b.page("/console/audit/verify"), "The chain is broken at act 3")
+}
+
+func TestUsageOverAll(t *testing.T) {
+	p, admin, _ := full(t)
+	b := p.as(t, admin)
+	shown := b.page("/console/usage")
+	for _, text := range []string{"1,234", "North &lt;General&gt;", "read", "503"} {
+		has(t, shown, text)
+	}
+	has(t, b.page("/console/usage?hospital=west"), "No calls in this range")
+	has(t, b.page("/console/usage?from=2026-01-01&to=2026-01-31"), "31 Jan 2026")
+	for query, text := range map[string]string{
+		"?from=2026-02-01&to=2026-01-01": "The last day comes before",
+		"?from=2020-01-01&to=2026-01-01": "At most 400 days",
+		"?from=once":                     "This is no date",
+	} {
+		got := b.get("/console/usage" + query)
+		require.Equal(t, http.StatusUnprocessableEntity, got.Status)
+		has(t, got.Body, text)
+		require.Equal(t, http.StatusUnprocessableEntity, b.get("/console/usage/export"+query).Status)
+	}
+
+	got := b.get("/console/usage/export?hospital=north")
+	rows, err := csv.NewReader(strings.NewReader(got.Body)).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 31)
+	require.Equal(t, []string{"day", "ok", "client_errors", "server_errors"}, rows[0])
+	require.Equal(t, []string{string(store.DayOf(time.Now())), "1230", "0", "4"}, rows[30])
+	require.Equal(t, fmt.Sprintf(`attachment; filename="usage_%s_%s.csv"`, rows[1][0], rows[30][0]), got.Header.Get("Content-Disposition"))
+}
