@@ -1,0 +1,143 @@
+package developer
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"fhirgate/gateway/keys/record"
+	"fhirgate/portal/credentials"
+	"fhirgate/portal/web/page"
+)
+
+// credentialForm is the page that changes a credential.
+type credentialForm struct {
+	App        ownApp
+	Credential ownCredential
+	Form       *page.Form
+	Keys       string // the client's keys of now, in words; "" = none
+}
+
+// Signs reports whether the client has keys of its own, or could have.
+func (f credentialForm) Signs() bool { return f.Credential.IsClient() }
+
+func (p *Pages) editCredential(r *page.Request, app ownApp, credential ownCredential) error {
+	key, err := p.recordOf(r, credential)
+	if err != nil {
+		return err
+	}
+	form := page.NewForm("name", key.Name, "allow_from", strings.Join(networksOf(key), "\n"), "jwks_url", key.JWKSURL)
+	return p.renderEdit(r, http.StatusOK, app, credential, key, form)
+}
+
+// recordOf returns what the gateway keeps of a credential that can be changed.
+func (p *Pages) recordOf(r *page.Request, credential ownCredential) (*record.Key, error) {
+	if !credential.Settled() {
+		return nil, page.Conflict("Only a credential that works, and with which nothing else is under way, can be changed.")
+	}
+	return p.gateway.Show(r.Context(), credential.KeyID)
+}
+
+func (p *Pages) renderEdit(r *page.Request, status int, app ownApp, credential ownCredential, key *record.Key, form *page.Form) error {
+	return r.Render(status, "dev-credential-form", credentialForm{App: app, Credential: credential, Form: form, Keys: strings.Join(kidsOf(key), ", ")})
+}
+
+func (p *Pages) updateCredential(r *page.Request, app ownApp, credential ownCredential) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	key, err := p.recordOf(r, credential)
+	if err != nil {
+		return err
+	}
+	changes, err := checkChanges(r, form, credential, key)
+	if err != nil {
+		return err
+	}
+	if form.OK() {
+		err = p.credentials.Update(r.Context(), r.By(), credential.ID, changes)
+		if err != nil && !refused(form, err) {
+			return err
+		}
+	}
+	if !form.OK() {
+		return p.renderEdit(r, http.StatusUnprocessableEntity, app, credential, key, form)
+	}
+	r.Flash("ok", "Saved.")
+	return r.Redirect("/credentials/%s", credential.ID)
+}
+
+// checkChanges reads what is to be changed: what stays as it is, is left out.
+func checkChanges(r *page.Request, form *page.Form, credential ownCredential, key *record.Key) (credentials.Changes, error) {
+	var changes credentials.Changes
+	name := form.Required("name", "Give the credential a name.")
+	checkName(form, "name", name)
+	if name != key.Name {
+		changes.Name = &name
+	}
+	if networks := checkNetworks(form); !slices.Equal(networks, networksOf(key)) {
+		if networks == nil {
+			networks = []string{}
+		}
+		changes.AllowFrom = &networks
+	}
+	if !credential.IsClient() {
+		return changes, nil
+	}
+	address := form.Value("jwks_url")
+	given, err := r.File("jwks_file")
+	if err != nil {
+		return changes, err
+	}
+	hasSet := form.Value("jwks") != "" || strings.TrimSpace(given) != ""
+	if hasSet && address == key.JWKSURL {
+		form.Values.Del("jwks_url") // the set takes the place of the address that was there
+	}
+	switch {
+	case hasSet, address != "" && address != key.JWKSURL:
+		set, address, err := checkKeys(r, form)
+		if err != nil {
+			return changes, err
+		}
+		if changes.JWKS = set; set == nil {
+			changes.JWKSURL = &address
+		}
+	case address == "" && key.JWKSURL != "":
+		if !credential.HasSecret() {
+			form.Fail("jwks_url", "A client without a secret needs its keys: give an address or a set.")
+		}
+		changes.JWKSURL = &address
+	}
+	return changes, nil
+}
+
+func networksOf(key *record.Key) []string {
+	var networks []string
+	for _, prefix := range key.AllowFrom {
+		text := prefix.String()
+		if prefix.IsSingleIP() {
+			text = prefix.Addr().String()
+		}
+		networks = append(networks, text)
+	}
+	return networks
+}
+
+// kidsOf names the keys of a client's set.
+func kidsOf(key *record.Key) []string {
+	var set struct {
+		Keys []struct {
+			KeyID string `json:"kid"`
+		} `json:"keys"`
+	}
+	if len(key.JWKS) == 0 || json.Unmarshal(key.JWKS, &set) != nil {
+		return nil
+	}
+	kids := make([]string, len(set.Keys))
+	for i, k := range set.Keys {
+		kids[i] = k.KeyID
+	}
+	return kids
+}

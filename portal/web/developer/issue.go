@@ -1,0 +1,268 @@
+package developer
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"fhirgate/gateway/adminapi"
+	"fhirgate/gateway/keys/record"
+	"fhirgate/portal/credentials"
+	"fhirgate/portal/web/page"
+	"fhirgate/portal/web/ui"
+)
+
+// What a new credential can be.
+const (
+	makeKey    = "key"    // an API key
+	makeClient = "client" // an OAuth client with a secret
+	makeSigner = "signer" // an OAuth client that signs with its own keys
+)
+
+// issueForm is the page of a new credential.
+type issueForm struct {
+	App      ownApp
+	Form     *page.Form
+	Requests []ownRequest // under which one can be made
+	Request  *ownRequest  // that was chosen; nil = none yet
+	Make     string       // what it is to be
+	Lives    []ui.Option
+	Once     string
+}
+
+func (p *Pages) newCredential(r *page.Request, app ownApp) error {
+	query := r.URL.Query()
+	return p.renderIssue(r, http.StatusOK, app, page.NewForm("request", query.Get("request"), "make", query.Get("make")))
+}
+
+// renderIssue shows the form. Of a single request there is nothing to choose.
+func (p *Pages) renderIssue(r *page.Request, status int, app ownApp, form *page.Form) error {
+	found, err := p.store.RequestsOfApp(r.Context(), app.ID)
+	if err != nil {
+		return err
+	}
+	shown := issueForm{App: app, Form: form, Make: form.Value("make"), Once: newOnce(r, "issue")}
+	for _, request := range p.ownRequests(found) {
+		if request.Usable() {
+			shown.Requests = append(shown.Requests, request)
+		}
+	}
+	for i, request := range shown.Requests {
+		if request.ID == form.Value("request") || len(shown.Requests) == 1 {
+			shown.Request = &shown.Requests[i]
+		}
+	}
+	if shown.Make != makeClient && shown.Make != makeSigner {
+		shown.Make = makeKey
+	}
+	if shown.Request != nil {
+		shown.Lives = livesOf(shown.Request.Ends, p.now())
+	}
+	return r.Render(status, "dev-issue", shown)
+}
+
+// livesOf are the lives to choose from: none is longer than the access.
+func livesOf(ends, now time.Time) []ui.Option {
+	var options []ui.Option
+	for _, life := range []struct{ days, label string }{
+		{"30", "30 days"}, {"90", "90 days"}, {"180", "180 days"}, {"365", "365 days"},
+	} {
+		length, _ := lifeOf(life.days)
+		if ends.IsZero() || now.Add(length).Before(ends) {
+			options = append(options, ui.Option{Value: life.days, Label: life.label})
+		}
+	}
+	whole := ui.Option{Value: "access", Label: "As long as the access", Help: "It has no end: rotate its secret from time to time."}
+	if !ends.IsZero() {
+		whole.Help = "Until " + ends.UTC().Format("2 January 2006") + "."
+	}
+	return append(options, whole)
+}
+
+// lifeOf reads a life as livesOf offers it; 0 is as long as the access.
+func lifeOf(value string) (time.Duration, bool) {
+	const day = 24 * time.Hour
+	life, known := map[string]time.Duration{
+		"30": 30 * day, "90": 90 * day, "180": 180 * day, "365": 365 * day, "access": 0,
+	}[value]
+	return life, known
+}
+
+// issueCredential makes a credential and answers with its secret: the only time
+// that anybody sees it.
+func (p *Pages) issueCredential(r *page.Request, app ownApp) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	request, err := p.requestOf(r, app, form.Value("request"))
+	if err != nil {
+		return err
+	}
+	if !request.Usable() {
+		return page.Conflict("This access is not approved, or it has come to its end.")
+	}
+	wanted, err := checkWanted(r, form)
+	if err != nil {
+		return err
+	}
+	wanted.RequestID = request.ID
+	if form.OK() && !takeOnce(r, "issue", form.Value("once")) {
+		form.Fail("", sentBefore)
+	}
+	if !form.OK() {
+		return p.renderIssue(r, http.StatusUnprocessableEntity, app, form)
+	}
+	issued, err := p.credentials.Issue(r.Context(), r.By(), wanted)
+	if refused(form, err) {
+		return p.renderIssue(r, http.StatusUnprocessableEntity, app, form)
+	}
+	if err != nil {
+		return err
+	}
+	return p.renderIssued(r, app, issued, false)
+}
+
+func checkWanted(r *page.Request, form *page.Form) (credentials.Wanted, error) {
+	wanted := credentials.Wanted{Kind: string(record.KindKey), Name: form.Value("name"), AllowFrom: checkNetworks(form)}
+	what := "API key"
+	switch form.Value("make") {
+	case makeKey:
+	case makeClient:
+		wanted.Kind, what = string(record.KindClient), "OAuth client"
+	case makeSigner:
+		wanted.Kind, wanted.NoSecret, what = string(record.KindClient), true, "OAuth client"
+		var err error
+		if wanted.JWKS, wanted.JWKSURL, err = checkKeys(r, form); err != nil {
+			return wanted, err
+		}
+	default:
+		form.Fail("", "Choose what to make.")
+	}
+	checkName(form, "name", wanted.Name)
+	if wanted.Name == "" {
+		wanted.Name = what
+	}
+	var known bool
+	if wanted.Life, known = lifeOf(form.Value("life")); !known {
+		form.Fail("life", "Choose how long it works.")
+	}
+	return wanted, nil
+}
+
+// checkKeys reads a client's own keys: a set, pasted or as a file, or its
+// address. A private key goes no further, not even back into the form.
+func checkKeys(r *page.Request, form *page.Form) (json.RawMessage, string, error) {
+	pasted, address := form.Value("jwks"), form.Value("jwks_url")
+	file, err := r.File("jwks_file")
+	if err != nil {
+		return nil, "", err
+	}
+	field, text := "jwks", pasted
+	if text == "" && strings.TrimSpace(file) != "" {
+		field, text = "jwks_file", file
+	}
+	switch {
+	case text == "" && address == "":
+		form.Fail("jwks_url", "Give the address of your JWK set, or paste or upload the set below.")
+	case text != "" && address != "":
+		form.Fail("jwks_url", "Give either the address of the set or the set itself, not both.")
+	case address != "":
+		checkKeysURL(form, address)
+	}
+	if text == "" {
+		return nil, address, nil
+	}
+	if problem := keysProblem(text); problem != "" {
+		form.Fail(field, problem)
+	}
+	if holdsPrivateKey(text) {
+		form.Values.Del("jwks")
+	}
+	return json.RawMessage(text), address, nil
+}
+
+// refused reports whether the gateway has refused what a form asks for, and
+// notes why beside the field.
+func refused(form *page.Form, err error) bool {
+	var refusal *adminapi.Refusal
+	if !errors.As(err, &refusal) || refusal.Status != http.StatusUnprocessableEntity {
+		return false
+	}
+	field := ""
+	switch {
+	case strings.Contains(refusal.Text, "JWK set") && form.Value("jwks_url") != "":
+		field = "jwks_url"
+	case strings.Contains(refusal.Text, "JWK set"):
+		field = "jwks"
+	case strings.Contains(refusal.Text, "network"):
+		field = "allow_from"
+	case strings.Contains(refusal.Text, "name"):
+		field = "name"
+	}
+	form.Fail(field, sentence(refusal.Text))
+	return true
+}
+
+// sentence gives a text a capital and a full stop.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}
+
+// issuedData is the page that shows a new secret.
+type issuedData struct {
+	App        ownApp
+	Credential ownCredential
+	Secret     string
+	TokenURL   string
+	Rotated    bool
+	Call       string // a first call, as shell commands
+}
+
+// SecretLabel is what the secret is called.
+func (d issuedData) SecretLabel() string {
+	if d.Credential.IsClient() {
+		return "Client secret"
+	}
+	return "API key"
+}
+
+// QuickStart is the query for the quick start of this credential.
+func (d issuedData) QuickStart() string {
+	return quickStart(d.App.ID, d.Credential.ID, d.Credential.Hospitals)
+}
+
+func (p *Pages) renderIssued(r *page.Request, app ownApp, issued *credentials.Issued, rotated bool) error {
+	shown := issuedData{
+		App: app, Credential: ownCredential{Credential: issued.Credential, now: p.now()},
+		Secret: issued.Secret, TokenURL: issued.TokenURL, Rotated: rotated,
+	}
+	shown.Call = firstCall(p.publicURL, shown)
+	return r.Render(http.StatusOK, "dev-issued", shown)
+}
+
+// firstCall is a call that every plan allows: it asks what the caller may do at
+// the hospital. The secret is typed in, so that it stays out of the shell's
+// history. A client that signs has none that fits a line.
+func firstCall(publicURL string, d issuedData) string {
+	hospital := "HOSPITAL"
+	if len(d.Credential.Hospitals) > 0 {
+		hospital = d.Credential.Hospitals[0]
+	}
+	call := `curl -H "Authorization: Bearer $%s" "` + publicURL + "/fhir/" + hospital + `/metadata"`
+	switch {
+	case d.Secret == "":
+		return ""
+	case d.Credential.IsClient():
+		return "read -rs SECRET   # paste the secret, then press Enter\n" +
+			`TOKEN=$(curl -sS -u "` + d.Credential.KeyID + `:$SECRET" -d grant_type=client_credentials ` + d.TokenURL + " | jq -r .access_token)\n" +
+			strings.Replace(call, "%s", "TOKEN", 1)
+	default:
+		return "read -rs KEY   # paste the key, then press Enter\n" + strings.Replace(call, "%s", "KEY", 1)
+	}
+}
