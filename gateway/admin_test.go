@@ -87,7 +87,10 @@ func (b *adminBench) call(t *testing.T, method, path, body string, authorization
 // Every call of the admin API wants the secret, and says nothing without it.
 func TestTheAdminAPIWantsItsSecret(t *testing.T) {
 	b := newAdminBench(t)
-	for _, call := range []string{"POST /admin/keys", "GET /admin/keys", "GET /admin/keys/key_1", "POST /admin/keys/key_1/rotate", "DELETE /admin/keys/key_1", "PATCH /admin/keys/key_1", "POST /admin/reload", "HEAD /admin/keys"} {
+	for _, call := range []string{
+		"POST /admin/keys", "GET /admin/keys", "GET /admin/keys/key_1", "POST /admin/keys/key_1/rotate", "DELETE /admin/keys/key_1", "PATCH /admin/keys/key_1", "POST /admin/reload", "HEAD /admin/keys",
+		"DELETE /admin/keys/key_1/secrets/x", "GET /admin/reload", "GET /admin/about", "GET /admin/plans", "GET /admin/hospitals", "GET /admin/hospitals/x", "POST /admin/hospitals/x/check",
+	} {
 		method, path, _ := strings.Cut(call, " ")
 		for name, authorization := range map[string][]string{
 			"none": {}, "empty": {""}, "scheme alone": {"Bearer"}, "no scheme": {adminTestSecret}, "another": {"Bearer x"}, "longer": {"Bearer " + adminTestSecret + "x"},

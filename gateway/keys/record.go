@@ -7,11 +7,14 @@ import (
 	"fhirgate/gateway/keys/record"
 )
 
-// The records of consumers and what they are made of.
 type (
-	Key         = record.Key
-	Kind        = record.Kind
-	Secret      = record.Secret
+	// Key is the record of a consumer.
+	Key = record.Key
+	// Kind says what a consumer shows to be let in.
+	Kind = record.Kind
+	// Secret is one secret of a key.
+	Secret = record.Secret
+	// Certificate is a client certificate that a consumer may present.
 	Certificate = record.Certificate
 )
 

@@ -94,6 +94,8 @@ func TestARotationAfterAWithdrawal(t *testing.T) {
 	key, secrets := w.rotated(t, time.Hour)
 	_, err := w.keeper.WithdrawSecret(t.Context(), key.ID, engine.KeyHash(secrets[1]))
 	require.NoError(t, err)
+	w.now = w.now.Add(2 * time.Hour)
+	require.Equal(t, []bool{true, false}, w.works(secrets), "the grace is over, and has ended nothing")
 	_, third, err := w.keeper.Rotate(t.Context(), key.ID, 0)
 	require.NoError(t, err)
 	require.Equal(t, []bool{false, false, true}, w.works(append(secrets, third)))
