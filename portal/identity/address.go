@@ -37,14 +37,22 @@ func inDomain(address string, domains []string) bool {
 	return slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) })
 }
 
-// words returns a duration for people: "40 seconds", "2 minutes".
+// words returns a duration for people, rounded up: "40 seconds", "2 minutes",
+// "24 hours".
 func words(d time.Duration) string {
-	number, unit := int((d+time.Second-1)/time.Second), "second"
-	if number > 90 {
-		number, unit = (number+59)/60, "minute"
+	number, name := roundUp(d, time.Second), "second"
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{time.Minute, "minute"}, {time.Hour, "hour"}} {
+		if number > 90 {
+			number, name = roundUp(d, unit.length), unit.name
+		}
 	}
 	if number == 1 {
-		return "1 " + unit
+		return "1 " + name
 	}
-	return fmt.Sprintf("%d %ss", number, unit)
+	return fmt.Sprintf("%d %ss", number, name)
 }
+
+func roundUp(d, unit time.Duration) int { return int((d + unit - 1) / unit) }
