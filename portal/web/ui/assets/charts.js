@@ -45,7 +45,7 @@
     if (!days.length) return;
     canvas.classList.add("drawn");
     const ink = getComputedStyle(canvas).color;
-    const line = getComputedStyle(figure.closest(".card") || figure).borderTopColor;
+    const line = getComputedStyle(canvas).borderTopColor;
     const swatches = [...figure.querySelectorAll(".swatch")].map((swatch) => getComputedStyle(swatch).color);
     const font = "12px " + getComputedStyle(document.body).fontFamily;
     const labels = [...figure.querySelectorAll(".chart-legend li")];
