@@ -30,14 +30,23 @@ func (p *Pages) showAnnouncements(r *page.Request, status int, form *page.Form) 
 	if err != nil {
 		return err
 	}
+	var ids []string
+	for _, a := range list.Items {
+		ids = append(ids, a.CreatedBy)
+	}
+	names, err := p.userNames(r.Context(), ids...)
+	if err != nil {
+		return err
+	}
 	return r.Render(status, "console-announcements", struct {
 		Form   *page.Form
 		Levels []ui.Option
 		List   store.List[store.Announcement]
+		Names  map[string]string // of users
 		Query  url.Values
 		Now    time.Time
 		Today  string
-	}{form, levelOptions(), list, r.URL.Query(), p.now(), string(store.DayOf(p.now()))})
+	}{form, levelOptions(), list, names, r.URL.Query(), p.now(), string(store.DayOf(p.now()))})
 }
 
 func (p *Pages) announce(r *page.Request) error {

@@ -76,6 +76,7 @@ func (p *Pages) consumers(r *page.Request) error {
 type consumerView struct {
 	Credential store.Credential
 	KindName   string
+	MadeBy     named // a user
 	Hospitals  []named
 	Revocable  bool
 	Ended      bool        // its time is over
@@ -114,6 +115,11 @@ func (p *Pages) showConsumer(r *page.Request, status int, form *page.Form) error
 		Ended: record.Ended(credential.Expires, p.now()),
 		Usage: used, Failed: errorsOf(used.Days...), Chart: callsOf(used), Form: form, Now: p.now(),
 	}
+	people, err := p.userNames(r.Context(), credential.CreatedBy)
+	if err != nil {
+		return err
+	}
+	view.MadeBy = named{ID: credential.CreatedBy, Name: people[credential.CreatedBy]}
 	ctx, cancel := hurried(r)
 	defer cancel()
 	p.askOf(ctx, &view)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -104,9 +105,10 @@ func (p *Pages) invite(r *page.Request) error {
 // invitationRow is an invitation with its state in a word.
 type invitationRow struct {
 	store.Invitation
-	State    string
-	TeamName string
-	Open     bool
+	State string
+	Team  string // name; "" = none
+	By    named  // a user
+	Open  bool
 }
 
 func (p *Pages) invitations(r *page.Request) error {
@@ -114,24 +116,45 @@ func (p *Pages) invitations(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	names := map[string]string{}
-	rows := make([]invitationRow, len(list.Items))
-	for i, invitation := range list.Items {
-		id := invitation.TeamID
-		if _, known := names[id]; !known && id != "" {
-			team, err := p.store.Team(r.Context(), id)
-			if err != nil {
-				return err
-			}
-			names[id] = team.Name
-		}
-		rows[i] = invitationRow{invitation, stateOfInvitation(invitation, p.now()), names[id], invitation.Open(p.now())}
+	rows, err := p.invitationRows(r.Context(), list.Items)
+	if err != nil {
+		return err
 	}
 	return r.Render(http.StatusOK, "console-invitations", struct {
 		Rows  []invitationRow
 		List  store.List[store.Invitation]
 		Query url.Values
 	}{rows, list, r.URL.Query()})
+}
+
+// invitationRows joins invitations with the names of their teams and of those who
+// invited.
+func (p *Pages) invitationRows(ctx context.Context, items []store.Invitation) ([]invitationRow, error) {
+	var users []string
+	teams := map[string]string{"": ""}
+	for _, invitation := range items {
+		users = append(users, invitation.InvitedBy)
+		if _, known := teams[invitation.TeamID]; known {
+			continue
+		}
+		team, err := p.store.Team(ctx, invitation.TeamID)
+		if err != nil {
+			return nil, err
+		}
+		teams[team.ID] = team.Name
+	}
+	names, err := p.userNames(ctx, users...)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]invitationRow, len(items))
+	for i, invitation := range items {
+		rows[i] = invitationRow{
+			Invitation: invitation, State: stateOfInvitation(invitation, p.now()), Open: invitation.Open(p.now()),
+			Team: teams[invitation.TeamID], By: named{ID: invitation.InvitedBy, Name: names[invitation.InvitedBy]},
+		}
+	}
+	return rows, nil
 }
 
 func stateOfInvitation(i store.Invitation, now time.Time) string {

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -22,6 +24,23 @@ func (p *Pages) users(r *page.Request) error {
 		List   store.List[store.User]
 		Viewer string
 	}{form, form.Values, list, r.User.ID})
+}
+
+// userNames returns the names of users by id, for lists. Who has none is named by
+// e-mail address, and who is not known any more by id.
+func (p *Pages) userNames(ctx context.Context, ids ...string) (map[string]string, error) {
+	names := map[string]string{}
+	for _, id := range ids {
+		if _, known := names[id]; known || id == "" {
+			continue
+		}
+		user, err := p.store.User(ctx, id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		names[id] = cmp.Or(user.Name, user.Email, id)
+	}
+	return names, nil
 }
 
 // roleOptions are the roles that a user can have.
