@@ -397,7 +397,9 @@ func (r *reader) refused(field, text, path string, values ...string) string {
 	require.Equal(r.site.t, http.StatusUnprocessableEntity, got.status, got.body)
 	require.Contains(r.site.t, got.body, text)
 	if field != "" {
-		require.Regexp(r.site.t, `id="field-`+field+`-error">[^/]*(<svg.*?</svg>)?`+regexp.QuoteMeta(text), got.body)
+		_, beside, _ := strings.Cut(got.body, `id="field-`+field+`-error">`)
+		beside, _, _ = strings.Cut(beside, "</p>")
+		require.Contains(r.site.t, beside, text, "beside the field %s", field)
 	}
 	return got.body
 }
