@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -69,13 +70,25 @@ func (m *Mailer) Send(ctx context.Context, to, subject, text string) error {
 	if err != nil {
 		return errors.New("mail: the recipient is no e-mail address")
 	}
-	client, err := mail.NewClient(m.host, m.options...)
+	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+	defer cancel()
+	client, err := mail.NewClient(m.host, append(slices.Clone(m.options), mail.WithDialContextFunc(dialUntil(ctx)))...)
 	if err != nil {
 		return fmt.Errorf("mail: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
-	defer cancel()
 	return withoutAddress(client.DialAndSendWithContext(ctx, message))
+}
+
+// dialUntil returns how to connect so that the connection ends with a context: the
+// client leaves it open when STARTTLS or the login fails.
+func dialUntil(end context.Context) mail.DialContextFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(end, func() { _ = conn.Close() })
+		}
+		return conn, err
+	}
 }
 
 func (m *Mailer) message(to, subject, text string) (*mail.Msg, error) {
