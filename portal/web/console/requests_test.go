@@ -120,14 +120,14 @@ func TestRequestsAreListedByStateAndSearched(t *testing.T) {
 	for i := range 60 {
 		p.asked(t, dev, p.app(t, dev, fmt.Sprintf("app-%02d", i)))
 	}
-	require.Equal(t, 50, strings.Count(b.page("/console/requests"), `data-label="App"`))
-	require.Equal(t, 11, strings.Count(b.page("/console/requests?page=2"), `data-label="App"`))
-	require.Equal(t, 1, strings.Count(b.page("/console/requests?state=approved"), `data-label="App"`))
-	require.Equal(t, 1, strings.Count(b.page("/console/requests?state=all&search=app-17"), `data-label="App"`))
+	require.Equal(t, 50, strings.Count(b.page("/console/requests"), `<th scope="row">`))
+	require.Equal(t, 11, strings.Count(b.page("/console/requests?page=2"), `<th scope="row">`))
+	require.Equal(t, 1, strings.Count(b.page("/console/requests?state=approved"), `<th scope="row">`))
+	require.Equal(t, 1, strings.Count(b.page("/console/requests?state=all&search=app-17"), `<th scope="row">`))
 	has(t, b.page("/console/requests?state=all&search=nothing-like-it"), "Nothing found")
 	has(t, b.page("/console/requests?state=refused"), "No such requests")
 
 	part := b.get("/console/requests?search=app-17", "HX-Request", "true")
-	require.Equal(t, 1, strings.Count(part.Body, `data-label="App"`))
+	require.Equal(t, 1, strings.Count(part.Body, `<th scope="row">`))
 	hasNot(t, part.Body, "<html")
 }
