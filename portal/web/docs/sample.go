@@ -15,6 +15,7 @@ const (
 	taskAppointments = "appointments"
 	taskPatient      = "patient"
 	taskReport       = "report"
+	taskToken        = "token" // for programs that cannot sign
 )
 
 // How programs show who they are.
@@ -52,6 +53,8 @@ func (p program) What() string {
 		return "Prints today's appointments."
 	case taskPatient:
 		return "Prints a patient who is known by an identifier."
+	case taskToken:
+		return "Prints an access token."
 	default:
 		return "Delivers a PDF as a report about a patient."
 	}

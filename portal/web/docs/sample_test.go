@@ -296,6 +296,14 @@ func (h *hospital) trySamples(t *testing.T, dir, language string, p program) {
 		}
 	}
 	h.checkReport(t)
+	if language == langJavaScript && p.Kind == kindJWT {
+		p.Task = taskToken
+		text, err := sample(language, p)
+		require.NoError(t, err)
+		out, err := run(t, dir, language, text)
+		require.NoError(t, err)
+		require.Equal(t, testToken+"\n", out)
+	}
 	p.Task, p.By = taskPatient, "date"
 	text, err := sample(language, p)
 	require.NoError(t, err)

@@ -1,0 +1,112 @@
+package docs
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"fhirgate/portal/tryit"
+	"fhirgate/portal/web/page"
+	"fhirgate/portal/web/ui"
+)
+
+// tryView is what the page /try shows.
+type tryView struct {
+	Form         *page.Form
+	Hospitals    []tryit.Hospital
+	Hospital     tryit.Hospital // whose form it is
+	Interactions []ui.Option
+	Types        []ui.Option
+	Answer       *tryit.Answer // nil = nothing was tried
+}
+
+// Tone is the colour of the answer's status.
+func (v tryView) Tone() string {
+	switch {
+	case v.Answer.Status < http.StatusMultipleChoices:
+		return "ok"
+	case v.Answer.Status < http.StatusInternalServerError:
+		return "warn"
+	default:
+		return "bad"
+	}
+}
+
+// tryForm shows the form for the hospital of the address, or the first one.
+func (p *Pages) tryForm(r *page.Request) error {
+	query := r.URL.Query()
+	form := page.NewForm("hospital", query.Get("hospital"), "interaction", tryit.Search, "type", "Patient", "parameters", "_count=3")
+	view, err := p.tryView(r, form)
+	if err != nil {
+		return err
+	}
+	return r.Render(http.StatusOK, "try", view)
+}
+
+// try makes the call of the form, and shows the answer below it.
+func (p *Pages) try(r *page.Request) error {
+	form, err := r.ReadForm()
+	if err != nil {
+		return err
+	}
+	view, err := p.tryView(r, form)
+	if err != nil {
+		return err
+	}
+	view.Answer, err = p.o.Try.Do(r.Context(), r.User.ID, tryit.Call{
+		Hospital: form.Value("hospital"), Interaction: form.Value("interaction"), Type: form.Value("type"),
+		ID: form.Value("id"), Parameters: form.Values.Get("parameters"),
+	})
+	var mistake *tryit.Mistake
+	status := http.StatusOK
+	switch {
+	case errors.As(err, &mistake):
+		status = http.StatusUnprocessableEntity
+		field := mistake.Field
+		if field == "hospital" { // it is no field that the reader fills in
+			field = ""
+		}
+		form.Fail(field, mistake.Text)
+	case errors.Is(err, tryit.ErrTooFast):
+		status = http.StatusTooManyRequests
+		form.Fail("", "That was many calls at once. Wait a few seconds, then try again.")
+	case errors.Is(err, tryit.ErrAway):
+		status = http.StatusServiceUnavailable
+		form.Fail("", "The gateway does not answer just now. Try again in a minute.")
+		p.o.Log.WarnContext(r.Context(), "a call could not be tried", "request_id", r.ID, "problem", err.Error())
+	case err != nil:
+		return err
+	}
+	return r.Render(status, "try", view)
+}
+
+func (p *Pages) tryView(r *page.Request, form *page.Form) (*tryView, error) {
+	hospitals, err := p.o.Try.Hospitals(r.Context())
+	if err != nil {
+		return nil, &page.Error{
+			Status: http.StatusServiceUnavailable, Title: "The gateway does not answer", Err: err,
+			Text: "The portal cannot ask the gateway for its simulated hospitals just now: try again in a minute.",
+		}
+	}
+	view := &tryView{Form: form, Hospitals: hospitals, Interactions: []ui.Option{
+		{Value: tryit.Search, Label: "Search", Help: "Resources of a type, by parameters"},
+		{Value: tryit.Read, Label: "Read", Help: "One resource, by its id"},
+		{Value: tryit.Capabilities, Label: "Capabilities", Help: "What the hospital offers through the gateway"},
+	}}
+	if len(hospitals) == 0 {
+		return view, nil
+	}
+	chosen := slices.IndexFunc(hospitals, func(h tryit.Hospital) bool { return h.ID == form.Value("hospital") })
+	view.Hospital = hospitals[max(chosen, 0)]
+	for _, t := range view.Hospital.Types {
+		label := t.Name
+		switch {
+		case !t.Search:
+			label += " (read only)"
+		case !t.Read:
+			label += " (search only)"
+		}
+		view.Types = append(view.Types, ui.Option{Value: t.Name, Label: label})
+	}
+	return view, nil
+}
