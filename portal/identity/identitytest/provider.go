@@ -146,7 +146,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) idToken(nonce, access string) (string, error) {
 	sum := sha256.Sum256([]byte(access))
 	claims := map[string]any{
-		"iss": p.Issuer, "aud": ClientID, "nonce": nonce, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+		"iss": p.Issuer, "aud": ClientID, "nonce": nonce, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 		"at_hash": base64.RawURLEncoding.EncodeToString(sum[:16]),
 	}
 	for name, value := range p.Claims {

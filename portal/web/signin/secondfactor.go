@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -98,7 +99,11 @@ func (p *Pages) remove(r *page.Request) error {
 	if !r.User.HasSecondFactor() {
 		return r.Redirect("/account")
 	}
-	if err := p.identity.RemoveTOTP(r.Context(), r.By(), r.User, form.Value("code")); err != nil {
+	err = p.identity.RemoveTOTP(r.Context(), r.By(), r.User, form.Value("code"))
+	if errors.Is(err, identity.ErrAdministrator) {
+		return page.Forbidden(identity.ErrAdministrator.Text)
+	}
+	if err != nil {
 		status, err := refused(r, form, "code", err)
 		if err != nil {
 			return err
