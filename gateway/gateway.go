@@ -62,6 +62,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
+	if err := s.startPortal(ctx); err != nil {
+		return err
+	}
 	return s.run(ctx)
 }
 
@@ -84,6 +87,8 @@ type server struct {
 	reload  *reloader
 	admin   *http.Server
 	closers []func() error
+
+	stopPortal func() // ends its pages; nil = there is no portal
 }
 
 // closes registers what close calls, the last one first.
@@ -343,6 +348,9 @@ func (s *server) drain() error {
 	s.log.Info("draining: calls in flight may finish", "within", limit.String())
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	if s.stopPortal != nil {
+		s.stopPortal()
+	}
 	err := s.engine.Shutdown(ctx)
 	err = errors.Join(err, s.admin.Shutdown(ctx))
 	s.log.Info("stopped")

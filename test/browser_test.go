@@ -119,8 +119,10 @@ func (b *browser) open(path string) {
 func (b *browser) fill(values ...string) {
 	b.t.Helper()
 	for i := 0; i+1 < len(values); i += 2 {
-		field := chromedp.CSS(b.scope() + fmt.Sprintf(` [name=%q]:not([type=hidden])`, values[i]))
-		b.do(chromedp.WaitVisible(field), chromedp.Clear(field), chromedp.SendKeys(field, values[i+1]))
+		field := b.scope() + fmt.Sprintf(` [name=%q]:not([type=hidden])`, values[i])
+		b.do(chromedp.WaitVisible(chromedp.CSS(field)))
+		script[bool](b, `(document.querySelector(%q).value = "") === ""`, field)
+		b.do(chromedp.SendKeys(chromedp.CSS(field), values[i+1]))
 	}
 }
 

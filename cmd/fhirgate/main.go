@@ -36,7 +36,7 @@ in transforms/, a plan a file in policies/; tyk.conf holds the rest.`,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringP("config", "c", "tyk.conf", "configuration file")
-	root.AddCommand(newServe(), newCheck(), newTest(), newTransform(), newRoute(), newKeys(), newAudit(), newJWKS(), newReload(), newSandbox(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newTest(), newTransform(), newRoute(), newKeys(), newAudit(), newJWKS(), newReload(), newPortal(), newSandbox(), newVersion())
 	return root
 }
 

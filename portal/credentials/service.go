@@ -47,11 +47,13 @@ type Service struct {
 	gateway Gateway
 	log     *slog.Logger
 	now     func() time.Time
+	began   time.Time // what was begun before is another process's
+	started bool      // Start has come through
 }
 
 // New returns a service. Its log names ids only.
 func New(records *store.Store, gateway Gateway, log *slog.Logger) *Service {
-	return &Service{store: records, gateway: gateway, log: log, now: time.Now}
+	return &Service{store: records, gateway: gateway, log: log, now: time.Now, began: time.Now()}
 }
 
 // Wanted is what a credential is made from.

@@ -19,14 +19,17 @@ const (
 // caller works on it any more.
 const unattended = finishing + 10*time.Second
 
-// Start brings both stores together at a start: every change that is not
-// completed is taken as broken off, however young. Another portal on the same
-// store that is just making one finds that it was given up, and gives up as well.
+// Start brings both stores together before this service makes changes of its own:
+// every change that was begun before and is not completed is taken as broken off,
+// however young. Another portal on the same store that is just making one finds
+// that it was given up, and gives up as well. After an error Run tries again.
 func (s *Service) Start(ctx context.Context) error {
-	return errors.Join(s.repair(ctx, s.now().Add(time.Second)), s.Sync(ctx))
+	err := errors.Join(s.repair(ctx, s.began), s.Sync(ctx))
+	s.started = err == nil
+	return err
 }
 
-// Run keeps both stores together until ctx ends.
+// Run keeps both stores together until ctx ends. It comes after Start.
 func (s *Service) Run(ctx context.Context) {
 	repair, whole := time.NewTicker(repairEvery), time.NewTicker(syncEvery)
 	defer repair.Stop()
@@ -38,7 +41,11 @@ func (s *Service) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-repair.C:
-			err = s.repair(ctx, s.now().Add(-unattended))
+			if s.started {
+				err = s.repair(ctx, s.now().Add(-unattended))
+			} else {
+				err = s.Start(ctx)
+			}
 		case <-whole.C:
 			err = s.Sync(ctx)
 		}

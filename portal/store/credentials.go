@@ -17,6 +17,7 @@ const (
 	CredentialRevoking CredentialState = "revoking"
 	CredentialRevoked  CredentialState = "revoked"
 	CredentialFailed   CredentialState = "failed"
+	CredentialLost     CredentialState = "lost" // the gateway does not know it just now
 )
 
 // Where credentials come from.
@@ -87,8 +88,8 @@ const (
 	credentialColumns = `c.id, COALESCE(c.app_id, ''), COALESCE(apps.name, ''), COALESCE(teams.id, ''), COALESCE(teams.name, ''),
 		COALESCE(c.request_id, ''), c.key_id, c.name, c.kind, c.plan, c.hospitals, c.origin, c.state, c.note, c.created_by,
 		c.created, c.expires, c.changed, c.hints, c.last_used`
-	credentialTables = `credentials c LEFT JOIN apps ON apps.id = c.app_id LEFT JOIN teams ON teams.id = apps.team_id`
-	credentialQuery  = "SELECT " + credentialColumns + " FROM " + credentialTables
+	credentialJoins = `LEFT JOIN apps ON apps.id = c.app_id LEFT JOIN teams ON teams.id = apps.team_id`
+	credentialQuery = "SELECT " + credentialColumns + " FROM credentials c " + credentialJoins
 
 	// workingStates are those in which a credential works, or may.
 	workingStates = "('creating', 'active', 'rotating', 'revoking')"
@@ -119,14 +120,14 @@ func (s *Store) CredentialsOfApp(ctx context.Context, appID string) ([]Credentia
 
 // Credentials returns credentials, newest first.
 func (s *Store) Credentials(ctx context.Context, filter CredentialFilter, page Page) (List[Credential], error) {
-	chosen := selection{columns: credentialColumns, from: credentialTables, order: "c.created DESC, c.id DESC"}
+	chosen := selection{columns: credentialColumns, table: "credentials", alias: "c", joins: credentialJoins, order: "c.created DESC, c.id DESC"}
 	chosen.where.is("c.state", string(filter.State))
 	chosen.where.is("c.plan", filter.Plan)
 	chosen.where.is("c.kind", filter.Kind)
 	if filter.Hospital != "" {
 		chosen.where.contains(asJSON(filter.Hospital), "c.hospitals")
 	}
-	chosen.where.contains(filter.Search, "c.name", "c.key_id", "apps.name", "teams.name")
+	chosen.where.matches(filter.Search, "c.name"+like+" OR c.key_id"+like+" OR c.app_id IN "+appsLike)
 	return list(ctx, s.read(), scanCredential, chosen, page)
 }
 

@@ -121,12 +121,12 @@ func (s *Store) BreakRotation(ctx context.Context, by By, id, note string) (bool
 	return s.settle(ctx, by, id, "credential.rotation-broken", CredentialRotating, CredentialActive, note)
 }
 
-// BeginRevocation says that a credential, active or being rotated, is about to be
-// revoked; others are an ErrConflict [credential.revoke].
+// BeginRevocation says that a credential, active, being rotated or lost, is about
+// to be revoked; others are an ErrConflict [credential.revoke].
 func (s *Store) BeginRevocation(ctx context.Context, by By, id, reason string) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
 		return act{"credential.revoke", "credential", id, map[string]string{"reason": reason}}, q.move(ctx, "credentials", id,
-			"UPDATE credentials SET state = 'revoking', note = ?, changed = ? WHERE id = ? AND state IN ('active', 'rotating')",
+			"UPDATE credentials SET state = 'revoking', note = ?, changed = ? WHERE id = ? AND state IN ('active', 'rotating', 'lost')",
 			reason, stamp(s.now()), id)
 	})
 }
@@ -138,10 +138,16 @@ func (s *Store) FinishRevocation(ctx context.Context, id string) (bool, error) {
 		stamp(s.now()), id)
 }
 
-// Lost says that the gateway does not know an active credential any more, or has
-// revoked it on its own. False: it was not active [credential.lost].
+// Lost says that the gateway does not know an active credential any more. False:
+// it was not active [credential.lost].
 func (s *Store) Lost(ctx context.Context, id, note string) (bool, error) {
-	return s.settle(ctx, System, id, "credential.lost", CredentialActive, CredentialRevoked, note)
+	return s.settle(ctx, System, id, "credential.lost", CredentialActive, CredentialLost, note)
+}
+
+// Found says that the gateway knows a lost credential again. False: it was not
+// lost [credential.found].
+func (s *Store) Found(ctx context.Context, id string) (bool, error) {
+	return s.settle(ctx, System, id, "credential.found", CredentialLost, CredentialActive, "")
 }
 
 // Adopt writes down a consumer that was made at the gateway by other means; its

@@ -3,16 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
-	sqlitecodes "modernc.org/sqlite/lib"
 )
 
 // queries runs queries, in a transaction or without, that are written as SQLite
@@ -85,10 +76,14 @@ func value[T any](r row) (T, error) {
 	return v, err
 }
 
-// selection is a query for one page of a list, and for its length.
+// selection is a query for one page of a list, and for its length. What is joined
+// is joined to the rows of the page only; conditions and order know the table
+// alone, by its alias.
 type selection struct {
 	columns string
-	from    string
+	table   string
+	alias   string
+	joins   string
 	where   conditions
 	order   string
 }
@@ -97,13 +92,14 @@ type selection struct {
 func list[T any](ctx context.Context, q queries, scan func(row) (T, error), s selection, page Page) (List[T], error) {
 	page = page.filled()
 	result := List[T]{Page: page}
-	from := " FROM " + s.from + s.where.String()
+	from := " FROM " + s.table + " " + s.alias + s.where.String()
 	var err error
 	if result.Total, err = one(ctx, q, value[int], "SELECT COUNT(*)"+from, s.where.args...); err != nil {
 		return result, err
 	}
 	args := append(s.where.args, page.Size, (page.Number-1)*page.Size)
-	result.Items, err = all(ctx, q, scan, "SELECT "+s.columns+from+" ORDER BY "+s.order+" LIMIT ? OFFSET ?", args...)
+	result.Items, err = all(ctx, q, scan, "SELECT "+s.columns+" FROM (SELECT *"+from+" ORDER BY "+s.order+" LIMIT ? OFFSET ?) "+
+		s.alias+" "+s.joins+" ORDER BY "+s.order, args...)
 	return result, err
 }
 
@@ -125,18 +121,25 @@ func (c *conditions) is(column, value string) {
 	}
 }
 
+// like is the condition that the column before it contains a text, which is given
+// as its pattern.
+const like = ` LIKE ? ESCAPE '\'`
+
 // contains adds that one of the columns contains the text, unless that is empty.
 func (c *conditions) contains(text string, columns ...string) {
+	c.matches(text, strings.Join(columns, like+" OR ")+like)
+}
+
+// matches adds a condition made with like, unless the text is empty.
+func (c *conditions) matches(text, part string) {
 	if text = strings.TrimSpace(text); text == "" {
 		return
 	}
-	parts := make([]string, 0, len(columns))
-	args := make([]any, 0, len(columns))
-	for _, column := range columns {
-		parts = append(parts, column+` LIKE ? ESCAPE '\'`)
-		args = append(args, pattern(text))
+	args := make([]any, strings.Count(part, "?"))
+	for i := range args {
+		args[i] = pattern(text)
 	}
-	c.add("("+strings.Join(parts, " OR ")+")", args...)
+	c.add("("+part+")", args...)
 }
 
 func (c *conditions) String() string {
@@ -153,91 +156,3 @@ func pattern(text string) string {
 
 // marks are as many parameters of a query, for an IN or a row of VALUES.
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
-
-// translate names what callers can do something about.
-func translate(err error) error {
-	var postgres *pgconn.PgError
-	var lite *sqlite.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &postgres):
-		switch postgres.Code {
-		case "23505": // unique_violation
-			return ErrConflict
-		case "23503": // foreign_key_violation
-			return ErrNotFound
-		}
-	case errors.As(err, &lite):
-		switch lite.Code() {
-		case sqlitecodes.SQLITE_CONSTRAINT_UNIQUE, sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY:
-			return ErrConflict
-		case sqlitecodes.SQLITE_CONSTRAINT_FOREIGNKEY:
-			return ErrNotFound
-		}
-	}
-	return fmt.Errorf("the portal's database: %w", err)
-}
-
-// clean is text as PostgreSQL takes it.
-func clean(text string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "")
-}
-
-// cleaned are parameters as PostgreSQL takes them.
-func cleaned(args []any) []any {
-	clear := slices.Clone(args)
-	for i, arg := range clear {
-		if text, ok := arg.(string); ok {
-			clear[i] = clean(text)
-		}
-	}
-	return clear
-}
-
-// stamp is how times stand in the database.
-func stamp(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.Unix()
-}
-
-// stamped reads what stamp wrote.
-type stamped struct{ to *time.Time }
-
-// Scan implements sql.Scanner.
-func (s stamped) Scan(from any) error {
-	seconds, ok := from.(int64)
-	if !ok {
-		return fmt.Errorf("a time is a %T", from)
-	}
-	*s.to = time.Time{}
-	if seconds != 0 {
-		*s.to = time.Unix(seconds, 0).UTC()
-	}
-	return nil
-}
-
-// asJSON is how lists stand in the database. Those given to it can be encoded.
-func asJSON(v any) string {
-	text, _ := json.Marshal(v)
-	return string(text)
-}
-
-// fromJSON reads what asJSON wrote.
-type fromJSON[T any] struct{ to *T }
-
-// Scan implements sql.Scanner.
-func (f fromJSON[T]) Scan(from any) error {
-	text, ok := from.(string)
-	if !ok {
-		return fmt.Errorf("a list is a %T", from)
-	}
-	return json.Unmarshal([]byte(text), f.to)
-}
-
-// prefixed puts the name of a table before each of its columns.
-func prefixed(prefix, columns string) string {
-	return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix)
-}

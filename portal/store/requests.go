@@ -49,8 +49,9 @@ type RequestFilter struct {
 const (
 	requestColumns = `r.id, r.app_id, apps.name, apps.team_id, teams.name, r.plan, r.hospitals, r.purpose, r.requested_by,
 		COALESCE(requester.name, ''), r.created, r.state, r.decided_by, COALESCE(decider.name, ''), r.reason, r.decided, r.ends`
-	requestTables = `access_requests r JOIN apps ON apps.id = r.app_id JOIN teams ON teams.id = apps.team_id
+	requestJoins = `JOIN apps ON apps.id = r.app_id JOIN teams ON teams.id = apps.team_id
 		LEFT JOIN users requester ON requester.id = r.requested_by LEFT JOIN users decider ON decider.id = r.decided_by`
+	requestQuery = "SELECT " + requestColumns + " FROM access_requests r " + requestJoins
 )
 
 func scanRequest(r row) (AccessRequest, error) {
@@ -133,15 +134,27 @@ func (s *Store) decide(ctx context.Context, by By, id string, done act, state Re
 }
 
 // EndAccess ends an approved access now; the reason takes the place of that of
-// the approval. Callers revoke its credentials. ErrConflict when it is not
-// approved [access.end].
+// the approval. Its credentials begin to be revoked in the same step, which callers
+// complete. ErrConflict when it is not approved [access.end].
 func (s *Store) EndAccess(ctx context.Context, by By, id, reason string) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
-		return act{"access.end", "request", id, map[string]string{"reason": reason}}, q.move(ctx, "access_requests", id,
+		ending, err := all(ctx, q, value[string], "SELECT id FROM credentials WHERE request_id = ? AND state IN "+endedWithAccess+" ORDER BY id", id)
+		if err != nil {
+			return act{}, err
+		}
+		if _, err := q.exec(ctx, "UPDATE credentials SET state = 'revoking', note = ?, changed = ? WHERE request_id = ? AND state IN "+endedWithAccess,
+			reason, stamp(s.now()), id); err != nil {
+			return act{}, err
+		}
+		detail := map[string]string{"reason": reason, "credentials": strings.Join(ending, " ")}
+		return act{"access.end", "request", id, detail}, q.move(ctx, "access_requests", id,
 			"UPDATE access_requests SET state = 'ended', reason = ?, ends = ? WHERE id = ? AND state = 'approved'",
 			reason, stamp(s.now()), id)
 	})
 }
+
+// endedWithAccess are the states of credentials that end with their access.
+const endedWithAccess = "('creating', 'active', 'rotating', 'lost')"
 
 // Request returns the request of an id.
 func (s *Store) Request(ctx context.Context, id string) (AccessRequest, error) {
@@ -149,24 +162,25 @@ func (s *Store) Request(ctx context.Context, id string) (AccessRequest, error) {
 }
 
 func (q queries) request(ctx context.Context, id string) (AccessRequest, error) {
-	return one(ctx, q, scanRequest, "SELECT "+requestColumns+" FROM "+requestTables+" WHERE r.id = ?", id)
+	return one(ctx, q, scanRequest, requestQuery+" WHERE r.id = ?", id)
 }
 
 // RequestsOfApp returns the requests of an app, newest first.
 func (s *Store) RequestsOfApp(ctx context.Context, appID string) ([]AccessRequest, error) {
 	return all(ctx, s.read(), scanRequest,
-		"SELECT "+requestColumns+" FROM "+requestTables+" WHERE r.app_id = ? ORDER BY r.created DESC, r.id", appID)
+		requestQuery+" WHERE r.app_id = ? ORDER BY r.created DESC, r.id", appID)
 }
 
 // Requests returns requests, newest first; of pending ones those that wait
 // longest come first.
 func (s *Store) Requests(ctx context.Context, filter RequestFilter, page Page) (List[AccessRequest], error) {
-	chosen := selection{columns: requestColumns, from: requestTables, order: "r.created DESC, r.id"}
+	chosen := selection{columns: requestColumns, table: "access_requests", alias: "r", joins: requestJoins, order: "r.created DESC, r.id"}
 	if filter.State == RequestPending {
 		chosen.order = "r.created, r.id"
 	}
 	chosen.where.is("r.state", string(filter.State))
-	chosen.where.contains(filter.Search, "apps.name", "teams.name", "requester.name", "r.plan", "r.purpose")
+	chosen.where.matches(filter.Search, "r.plan"+like+" OR r.purpose"+like+" OR r.app_id IN "+appsLike+
+		" OR r.requested_by IN (SELECT id FROM users WHERE name"+like+")")
 	return list(ctx, s.read(), scanRequest, chosen, page)
 }
 

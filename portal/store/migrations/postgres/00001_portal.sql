@@ -118,7 +118,7 @@ CREATE TABLE credentials (
     plan       TEXT NOT NULL,
     hospitals  TEXT NOT NULL,
     origin     TEXT NOT NULL,
-    state      TEXT NOT NULL CHECK (state IN ('creating', 'active', 'rotating', 'revoking', 'revoked', 'failed')),
+    state      TEXT NOT NULL CHECK (state IN ('creating', 'active', 'rotating', 'revoking', 'revoked', 'failed', 'lost')),
     note       TEXT NOT NULL DEFAULT '',
     created_by TEXT NOT NULL,
     created    BIGINT NOT NULL,
@@ -129,9 +129,10 @@ CREATE TABLE credentials (
     last_used  BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX credentials_app ON credentials (app_id);
-CREATE INDEX credentials_state ON credentials (state, created);
+CREATE INDEX credentials_state ON credentials (state, created, id);
 CREATE INDEX credentials_created ON credentials (created, id);
-CREATE INDEX credentials_plan ON credentials (plan, state, app_id);
+CREATE INDEX credentials_plan ON credentials (plan, created, id);
+CREATE INDEX credentials_use ON credentials (plan, state, app_id);
 
 CREATE TABLE usage (
     key_id      TEXT NOT NULL,
@@ -143,14 +144,23 @@ CREATE TABLE usage (
     PRIMARY KEY (key_id, day, hospital, interaction, status)
 );
 
--- The sum of usage over all keys.
-CREATE TABLE usage_days (
-    day         TEXT COLLATE "C" NOT NULL,
-    hospital    TEXT NOT NULL,
+-- The sums of usage over all keys, as they are asked for: a table with both status
+-- and interaction would have many times the rows. They are sorted as they are
+-- grouped.
+CREATE TABLE usage_statuses (
+    day      TEXT COLLATE "C" NOT NULL,
+    hospital TEXT NOT NULL,
+    status   BIGINT NOT NULL,
+    calls    BIGINT NOT NULL,
+    PRIMARY KEY (day, hospital, status)
+);
+
+CREATE TABLE usage_interactions (
     interaction TEXT NOT NULL,
-    status      BIGINT NOT NULL,
+    hospital    TEXT NOT NULL,
+    day         TEXT COLLATE "C" NOT NULL,
     calls       BIGINT NOT NULL,
-    PRIMARY KEY (day, hospital, interaction, status)
+    PRIMARY KEY (interaction, hospital, day)
 );
 
 CREATE TABLE cursors (

@@ -118,7 +118,7 @@ CREATE TABLE credentials (
     plan       TEXT NOT NULL,
     hospitals  TEXT NOT NULL,
     origin     TEXT NOT NULL,
-    state      TEXT NOT NULL CHECK (state IN ('creating', 'active', 'rotating', 'revoking', 'revoked', 'failed')),
+    state      TEXT NOT NULL CHECK (state IN ('creating', 'active', 'rotating', 'revoking', 'revoked', 'failed', 'lost')),
     note       TEXT NOT NULL DEFAULT '',
     created_by TEXT NOT NULL,
     created    INTEGER NOT NULL,
@@ -129,9 +129,10 @@ CREATE TABLE credentials (
     last_used  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX credentials_app ON credentials (app_id);
-CREATE INDEX credentials_state ON credentials (state, created);
+CREATE INDEX credentials_state ON credentials (state, created, id);
 CREATE INDEX credentials_created ON credentials (created, id);
-CREATE INDEX credentials_plan ON credentials (plan, state, app_id);
+CREATE INDEX credentials_plan ON credentials (plan, created, id);
+CREATE INDEX credentials_use ON credentials (plan, state, app_id);
 
 CREATE TABLE usage (
     key_id      TEXT NOT NULL,
@@ -143,14 +144,23 @@ CREATE TABLE usage (
     PRIMARY KEY (key_id, day, hospital, interaction, status)
 ) STRICT, WITHOUT ROWID;
 
--- The sum of usage over all keys.
-CREATE TABLE usage_days (
-    day         TEXT NOT NULL,
-    hospital    TEXT NOT NULL,
+-- The sums of usage over all keys, as they are asked for: a table with both status
+-- and interaction would have many times the rows. They are sorted as they are
+-- grouped.
+CREATE TABLE usage_statuses (
+    day      TEXT NOT NULL,
+    hospital TEXT NOT NULL,
+    status   INTEGER NOT NULL,
+    calls    INTEGER NOT NULL,
+    PRIMARY KEY (day, hospital, status)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_interactions (
     interaction TEXT NOT NULL,
-    status      INTEGER NOT NULL,
+    hospital    TEXT NOT NULL,
+    day         TEXT NOT NULL,
     calls       INTEGER NOT NULL,
-    PRIMARY KEY (day, hospital, interaction, status)
+    PRIMARY KEY (interaction, hospital, day)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cursors (

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"fhirgate/facade"
+	"fhirgate/gateway/adminapi"
+	"fhirgate/gateway/engine"
+	"fhirgate/portal"
+	portalconfig "fhirgate/portal/config"
+	"fhirgate/portal/store"
+)
+
+// openPortal opens the portal of the settings; its log lines name it.
+func openPortal(ctx context.Context, settings *engine.Settings, version string, log *slog.Logger) (*portal.Portal, error) {
+	secret, err := adminSecret(settings.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	actsKey, err := portalActsKey(settings.Portal)
+	if err != nil {
+		return nil, err
+	}
+	seal, err := symmetricKeys(settings.Portal.KeysFile)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := settings.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	return portal.Open(ctx, portal.Options{
+		Config:     *settings.Portal,
+		Admin:      adminapi.NewClient(settings.Portal.AdminURL, secret),
+		GatewayURL: strings.TrimSuffix(settings.PublicURL, "/"),
+		ActsKey:    actsKey,
+		SealKeys:   seal,
+		Address:    facade.Proxies(proxies).Address,
+		Log:        log.With("part", "portal"),
+		Version:    version,
+	})
+}
+
+// portalActsKey returns the key of the chain of acts, made at the first start.
+func portalActsKey(c *portalconfig.Config) ([]byte, error) {
+	data, err := makeOnce(c.ActsKeyFile, func() ([]byte, error) { return []byte(rand.Text() + rand.Text() + "\n"), nil })
+	return []byte(strings.TrimSpace(string(data))), err
+}
+
+// startPortal opens the portal and its port, if there is one. The admin API
+// answers already.
+func (s *server) startPortal(ctx context.Context) error {
+	if s.config.Settings.Portal == nil {
+		return nil
+	}
+	p, err := openPortal(ctx, &s.config.Settings, s.options.Version, s.log)
+	if err != nil {
+		return err
+	}
+	s.closes(p.Close)
+	listener, err := p.Listen()
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := p.Serve(serving, listener); err != nil {
+			s.log.Error("the portal has stopped", "error", err)
+		}
+	}()
+	s.stopPortal = func() { stop(); <-done }
+	s.closes(func() error { s.stopPortal(); return nil })
+	return nil
+}
+
+// PortalOptions are what the portal was started with, or asked.
+type PortalOptions struct {
+	ConfigFile string
+	Demo       bool // of a gateway that runs as a demo
+	Version    string
+	Log        io.Writer // JSON lines
+}
+
+// errNoPortal is returned where the settings have no portal.
+var errNoPortal = errors.New(`there is no section "portal" in the section "fhirgate" of the configuration: see docs/portal.md`)
+
+func (o PortalOptions) settings() (*engine.Settings, error) {
+	config, err := loadConfig(o.ConfigFile, o.Demo)
+	if err != nil {
+		return nil, err
+	}
+	if config.Settings.Portal == nil {
+		return nil, errNoPortal
+	}
+	return &config.Settings, nil
+}
+
+// ServePortal runs the portal apart from the gateway, which it reaches at
+// admin_url, until ctx ends or SIGTERM or SIGINT comes.
+func ServePortal(ctx context.Context, o PortalOptions) (err error) {
+	settings, err := o.settings()
+	if err != nil {
+		return err
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(settings.LogLevel)); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(o.Log, &slog.HandlerOptions{Level: level}))
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	p, err := openPortal(ctx, settings, o.Version, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	listener, err := p.Listen()
+	if err != nil {
+		return err
+	}
+	log.Info("the portal is ready", "version", o.Version, "address", listener.Addr().String(), "url", settings.Portal.PublicURL)
+	return p.Serve(ctx, listener)
+}
+
+// OpenPortalStore opens the store of the portal, for a command. It returns the
+// portal's settings and the key of its chain of acts with it.
+func OpenPortalStore(ctx context.Context, o PortalOptions) (*store.Store, *portalconfig.Config, error) {
+	settings, err := o.settings()
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := portalActsKey(settings.Portal)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := portal.OpenStore(ctx, *settings.Portal, key)
+	return s, settings.Portal, err
+}
+
+// PortalActsKey returns the key of the portal's chain of acts, for who verifies
+// an export.
+func PortalActsKey(o PortalOptions) ([]byte, error) {
+	settings, err := o.settings()
+	if err != nil {
+		return nil, err
+	}
+	return portalActsKey(settings.Portal)
+}
