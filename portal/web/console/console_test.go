@@ -17,6 +17,7 @@ import (
 
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys/record"
+	"fhirgate/portal/credentials"
 	"fhirgate/portal/identity"
 	"fhirgate/portal/store"
 	"fhirgate/portal/store/storetest"
@@ -27,8 +28,9 @@ import (
 
 // What the console is served with in earnest.
 var (
-	_ console.Gateway = (*adminapi.Client)(nil)
-	_ console.Inviter = (*identity.Inviter)(nil)
+	_ console.Gateway     = (*adminapi.Client)(nil)
+	_ console.Credentials = (*credentials.Service)(nil)
+	_ console.Inviter     = (*identity.Inviter)(nil)
 )
 
 // portal is the console on a real store, with a gateway that is made up.

@@ -24,7 +24,7 @@ func credentialStates() []ui.Option {
 		{Value: string(store.CredentialRevoking), Label: "Revoking"},
 		{Value: string(store.CredentialRevoked), Label: "Revoked"},
 		{Value: string(store.CredentialFailed), Label: "Failed"},
-		{Value: "lost", Label: "Lost"},
+		{Value: string(store.CredentialLost), Label: "Not known to the gateway"},
 	}
 }
 
@@ -128,7 +128,7 @@ func (p *Pages) showConsumer(r *page.Request, status int, form *page.Form) error
 
 // revocable reports whether a credential in this state can be revoked.
 func revocable(state store.CredentialState) bool {
-	return state == store.CredentialActive || state == store.CredentialRotating || state == "lost"
+	return state == store.CredentialActive || state == store.CredentialRotating || state == store.CredentialLost
 }
 
 // askOf adds what the gateway knows of a consumer. One that it does not know has

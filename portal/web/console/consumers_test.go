@@ -47,6 +47,18 @@ func TestARevocationThatTheGatewayHasNotHeardOf(t *testing.T) {
 	has(t, shown, "Revoking")
 }
 
+func TestAConsumerThatTheGatewayDoesNotKnow(t *testing.T) {
+	p, admin, ids := full(t)
+	b := p.as(t, admin)
+	lost, err := p.Lost(t.Context(), ids["credential"], "the gateway does not know it")
+	require.NoError(t, err)
+	require.True(t, lost)
+	address := "/console/consumers/" + ids["credential"]
+	has(t, b.page("/console/consumers?state=lost"), "Not known to the gateway")
+	has(t, b.page(address), "The gateway does not know this key")
+	b.done(b.post(address+"/revoke", "reason", "it will not come back"), address)
+}
+
 func TestConsumersAreSearchedAndPaged(t *testing.T) {
 	p, admin, _ := full(t)
 	b := p.as(t, admin)

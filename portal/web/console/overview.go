@@ -6,6 +6,7 @@ import (
 
 	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
+	"fhirgate/portal/web/ui"
 )
 
 // What the overview shows of longer lists, and how far it looks ahead.
@@ -44,7 +45,7 @@ func (p *Pages) overview(r *page.Request) error {
 		TodayCalls  int64
 		Usage       store.Usage
 		Failed      int64
-		Chart       any
+		Chart       ui.Chart
 		Acts        []store.Act
 		Hospitals   int
 		InTrouble   []hospitalState
