@@ -111,7 +111,7 @@ func (s *Store) Record(ctx context.Context, by By, name, kind, subject string, d
 
 // Acts returns acts, newest first.
 func (s *Store) Acts(ctx context.Context, filter ActFilter, page Page) (List[Act], error) {
-	chosen := selection{columns: actColumns, from: "acts", order: "seq DESC"}
+	chosen := selection{columns: actColumns, table: "acts", alias: "a", order: "seq DESC"}
 	chosen.where.is("name", filter.Name)
 	chosen.where.is("user_id", filter.UserID)
 	if !filter.From.IsZero() {

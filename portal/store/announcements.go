@@ -61,6 +61,6 @@ func (s *Store) CurrentAnnouncements(ctx context.Context) ([]Announcement, error
 
 // Announcements returns all announcements, newest first.
 func (s *Store) Announcements(ctx context.Context, page Page) (List[Announcement], error) {
-	chosen := selection{columns: announcementColumns, from: "announcements", order: "created DESC, id"}
+	chosen := selection{columns: announcementColumns, table: "announcements", alias: "a", order: "created DESC, id"}
 	return list(ctx, s.read(), scanAnnouncement, chosen, page)
 }

@@ -20,6 +20,9 @@ type App struct {
 const (
 	appColumns = `apps.id, apps.team_id, teams.name, apps.name, apps.description, apps.created_by, apps.created, apps.archived`
 	appTables  = ` FROM apps JOIN teams ON teams.id = apps.team_id `
+
+	// appsLike are the apps that have a text in their name or their team's.
+	appsLike = "(SELECT apps.id" + appTables + "WHERE apps.name" + like + " OR teams.name" + like + ")"
 )
 
 func scanApp(r row) (App, error) {

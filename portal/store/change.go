@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 )
 
@@ -17,7 +16,7 @@ func (s *Store) transact(ctx context.Context, table string, do func(queries) err
 	defer func() { _ = tx.Rollback() }() // no more than the answer to what failed before
 	q := queries{tx, s.dialect}
 	if s.dialect.lock != "" {
-		if _, err := q.exec(ctx, fmt.Sprintf(s.dialect.lock, table)); err != nil {
+		if _, err := q.exec(ctx, s.dialect.lock, table); err != nil {
 			return err
 		}
 	}

@@ -3,25 +3,18 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
-
-//go:embed migrations
-var migrations embed.FS
 
 // minActsKey is the least length of the acts' key in bytes.
 const minActsKey = 32
@@ -42,18 +35,6 @@ type Store struct {
 	swept         sweep
 }
 
-// dialect is where the two databases differ.
-type dialect struct {
-	name    goose.Dialect // also of the folder with its migrations
-	rewrite func(query string) string
-	lock    string // what keeps other writers from a table; "" = a transaction that writes is alone
-}
-
-var (
-	sqliteDialect   = &dialect{name: "sqlite", rewrite: func(query string) string { return query }}
-	postgresDialect = &dialect{name: "postgres", rewrite: postgresQuery, lock: "LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE"}
-)
-
 // Open opens the database, makes it when it is a file that does not exist, and
 // brings its tables up to date.
 func Open(ctx context.Context, options Options) (*Store, error) {
@@ -71,17 +52,21 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err := connect(options); err != nil {
 		return nil, err
 	}
-	if err := s.prepare(ctx); err != nil {
+	if err := s.prepare(ctx, options); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
 func (s *Store) connectPostgres(options Options) error {
-	db, err := sql.Open("pgx", options.Postgres)
+	config, err := pgx.ParseConfig(options.Postgres)
 	if err != nil {
 		return err
 	}
+	// Plans are made for each query anew: one that was made while a table was
+	// empty would stay when it has millions of rows.
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(postgresClients)
 	s.reads, s.writes, s.dialect = db, db, postgresDialect
 	return nil
@@ -92,12 +77,7 @@ func (s *Store) connectSQLite(options Options) error {
 	if err != nil {
 		return err
 	}
-	// SQLite gives the files beside it the same mode.
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(file.Chmod(0o600), file.Close()); err != nil {
+	if err := ownFile(path); err != nil {
 		return err
 	}
 	if s.reads, err = openSQLite(path, "query_only(1)"); err != nil {
@@ -111,6 +91,20 @@ func (s *Store) connectSQLite(options Options) error {
 	s.writes.SetMaxOpenConns(1)
 	s.dialect = sqliteDialect
 	return nil
+}
+
+// ownFile makes a file that only its owner may read; SQLite gives those beside it
+// the same mode. One that exists is not opened: to close it would take the locks
+// of SQLite from it, if this process has it open already.
+func ownFile(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func openSQLite(path string, pragmas ...string) (*sql.DB, error) {
@@ -128,47 +122,4 @@ func openSQLite(path string, pragmas ...string) (*sql.DB, error) {
 	}
 	source := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}
 	return sql.Open("sqlite", source.String())
-}
-
-// prepare brings the tables up to date, and the head of the acts into its place.
-func (s *Store) prepare(ctx context.Context) error {
-	folder, err := fs.Sub(migrations, "migrations/"+string(s.dialect.name))
-	if err != nil {
-		return err
-	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	name := goose.DialectSQLite3
-	if s.dialect == postgresDialect {
-		name = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return err
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
-	provider, err := goose.NewProvider(name, s.writes, folder, options...)
-	if err != nil {
-		return err
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("the tables of the portal cannot be brought up to date: %w", err)
-	}
-	return s.foundActs(ctx)
-}
-
-// postgresQuery turns a query as it is written here, and as SQLite takes it, into
-// one for PostgreSQL: parameters have numbers there, and LIKE looks at case.
-func postgresQuery(query string) string {
-	var out strings.Builder
-	out.Grow(len(query) + 16)
-	number := 0
-	for part := range strings.SplitSeq(query, "?") {
-		if number > 0 {
-			out.WriteByte('$')
-			out.WriteString(strconv.Itoa(number))
-		}
-		out.WriteString(part)
-		number++
-	}
-	return strings.ReplaceAll(out.String(), " LIKE ", " ILIKE ")
 }

@@ -104,7 +104,7 @@ func (s *Store) AcceptInvitation(ctx context.Context, by By, token string, user 
 
 // Invitations returns all invitations, newest first.
 func (s *Store) Invitations(ctx context.Context, page Page) (List[Invitation], error) {
-	chosen := selection{columns: invitationColumns, from: "invitations", order: "created DESC, id"}
+	chosen := selection{columns: invitationColumns, table: "invitations", alias: "i", order: "created DESC, id"}
 	return list(ctx, s.read(), scanInvitation, chosen, page)
 }
 

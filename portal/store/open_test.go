@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,24 @@ func TestOpenAgain(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, verdict.Problem)
 			require.EqualValues(t, 1, verdict.Count)
+		})
+	}
+}
+
+func TestOpenAtOnce(t *testing.T) {
+	for _, dialect := range storetest.Dialects() {
+		t.Run(dialect, func(t *testing.T) {
+			for range 3 {
+				options := storetest.Options(t, dialect)
+				errs := atOnce(6, func(int) error {
+					s, err := store.Open(t.Context(), options)
+					if err != nil {
+						return err
+					}
+					return errors.Join(s.Record(t.Context(), store.System, "test", "test", "", nil), s.Close())
+				})
+				require.Equal(t, 6, isIn(errs, nil), errs)
+			}
 		})
 	}
 }

@@ -51,19 +51,20 @@ type Options struct {
 
 // Page is a part of a long list.
 type Page struct {
-	Number int // from 1, which is the default
+	Number int // from 1, which is the default, to a million
 	Size   int // default 50, at most 200
 }
 
-// The sizes of pages.
+// The sizes of pages, and how many there may be.
 const (
 	defaultPageSize = 50
 	maxPageSize     = 200
+	maxPages        = 1_000_000
 )
 
 // filled is the page with its defaults in place.
 func (p Page) filled() Page {
-	p.Number = max(p.Number, 1)
+	p.Number = min(max(p.Number, 1), maxPages)
 	if p.Size <= 0 {
 		p.Size = defaultPageSize
 	}

@@ -73,7 +73,7 @@ func (s *Store) Team(ctx context.Context, id string) (Team, error) {
 
 // Teams returns all teams whose name contains the text, by name.
 func (s *Store) Teams(ctx context.Context, search string, page Page) (List[Team], error) {
-	chosen := selection{columns: teamColumns, from: "teams", order: "lower(name), id"}
+	chosen := selection{columns: teamColumns, table: "teams", alias: "teams", order: "lower(name), id"}
 	chosen.where.contains(search, "name")
 	return list(ctx, s.read(), scanTeam, chosen, page)
 }

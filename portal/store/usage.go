@@ -58,13 +58,8 @@ func DayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
 // Start returns when a day begins, or an error when it is no day.
 func (d Day) Start() (time.Time, error) { return time.Parse(time.DateOnly, string(d)) }
 
-// usageBatch is how many rows one statement writes.
-const usageBatch = 400
-
-const (
-	usageFields = 6
-	usageRow    = "(CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT))"
-)
+// usageBatch is how many rows one statement reads or writes.
+const usageBatch = 1000
 
 // PutUsage stores counts of whole days so far. They take the place of what is
 // stored for the same key, day, hospital, interaction and status: to put the same
@@ -72,12 +67,17 @@ const (
 func (s *Store) PutUsage(ctx context.Context, rows []UsageRow) error {
 	rows = lastOfEach(rows)
 	return s.transact(ctx, "usage", func(q queries) error {
+		sums := newSums()
 		for batch := range slices.Chunk(rows, usageBatch) {
-			if err := q.putUsage(ctx, batch); err != nil {
+			changed, err := q.changedUsage(ctx, batch, sums)
+			if err != nil {
+				return err
+			}
+			if err := q.putUsage(ctx, changed); err != nil {
 				return err
 			}
 		}
-		return nil
+		return q.addSums(ctx, sums)
 	})
 }
 
@@ -102,26 +102,46 @@ func compareUsage(a, b UsageRow) int {
 	)
 }
 
-func (q queries) putUsage(ctx context.Context, rows []UsageRow) error {
-	args := make([]any, 0, usageFields*len(rows))
-	for _, r := range rows {
-		args = append(args, r.KeyID, string(r.Day), r.Hospital, r.Interaction, r.Status, r.Calls)
+// givenUsage are the rows that stand in a JSON parameter as arrays.
+const givenUsage = `(SELECT CAST(value->>0 AS BIGINT) AS i, value->>1 AS key_id, value->>2 AS day, value->>3 AS hospital,
+	value->>4 AS interaction, CAST(value->>5 AS BIGINT) AS status, CAST(value->>6 AS BIGINT) AS calls FROM json_each(?)) AS given`
+
+func usageParameter(rows []UsageRow) string {
+	given := make([][]any, len(rows))
+	for i, r := range rows {
+		given[i] = []any{i, clean(r.KeyID), r.Day, clean(r.Hospital), clean(r.Interaction), r.Status, r.Calls}
 	}
-	given := "WITH given (key_id, day, hospital, interaction, status, calls) AS (VALUES " +
-		strings.TrimSuffix(strings.Repeat(usageRow+",", len(rows)), ",") + ") "
-	// The sum over all keys moves by what the rows differ from those of before.
-	_, err := q.exec(ctx, given+`INSERT INTO usage_days (day, hospital, interaction, status, calls)
-		SELECT g.day, g.hospital, g.interaction, g.status, SUM(g.calls - COALESCE(u.calls, 0))
-		FROM given g LEFT JOIN usage u ON u.key_id = g.key_id AND u.day = g.day AND u.hospital = g.hospital
-			AND u.interaction = g.interaction AND u.status = g.status
-		WHERE u.calls IS NULL OR u.calls <> g.calls GROUP BY g.day, g.hospital, g.interaction, g.status
-		ON CONFLICT (day, hospital, interaction, status) DO UPDATE SET calls = usage_days.calls + excluded.calls`, args...)
-	if err != nil {
+	return asJSON(given)
+}
+
+// changedUsage returns the rows that differ from what is stored, and adds the
+// differences to the sums.
+func (q queries) changedUsage(ctx context.Context, rows []UsageRow, sums sums) ([]UsageRow, error) {
+	stored := make([]int64, len(rows))
+	err := q.each(ctx, func(r row) error {
+		var i, calls int64
+		err := r.Scan(&i, &calls)
+		stored[i] = calls
 		return err
+	}, "SELECT given.i, u.calls FROM "+givenUsage+` JOIN usage u ON u.key_id = given.key_id AND u.day = given.day
+		AND u.hospital = given.hospital AND u.interaction = given.interaction AND u.status = given.status`, usageParameter(rows))
+	var changed []UsageRow
+	for i, r := range rows {
+		if r.Calls != stored[i] {
+			changed = append(changed, r)
+			sums.add(r, r.Calls-stored[i])
+		}
 	}
-	_, err = q.exec(ctx, given+`INSERT INTO usage (key_id, day, hospital, interaction, status, calls)
-		SELECT key_id, day, hospital, interaction, status, calls FROM given WHERE true
-		ON CONFLICT (key_id, day, hospital, interaction, status) DO UPDATE SET calls = excluded.calls`, args...)
+	return changed, err
+}
+
+func (q queries) putUsage(ctx context.Context, rows []UsageRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	_, err := q.exec(ctx, `INSERT INTO usage (key_id, day, hospital, interaction, status, calls)
+		SELECT key_id, day, hospital, interaction, status, calls FROM `+givenUsage+` WHERE true
+		ON CONFLICT (key_id, day, hospital, interaction, status) DO UPDATE SET calls = excluded.calls`, usageParameter(rows))
 	return err
 }
 
@@ -142,8 +162,12 @@ func (s *Store) DropUsage(ctx context.Context, before Day) error {
 			return err
 		}
 	}
-	_, err := s.write(ctx, "DELETE FROM usage_days WHERE day < ?", string(before))
-	return err
+	for _, statement := range []string{"DELETE FROM usage_statuses WHERE day < ?", "DELETE FROM usage_interactions WHERE day < ?"} {
+		if _, err := s.write(ctx, statement, string(before)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropUsage goes on behind a key, and returns how far it has come, and whether

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,42 +24,34 @@ func (s *Store) Usage(ctx context.Context, query UsageQuery) (Usage, error) {
 	if query.Keys != nil && len(query.Keys) == 0 {
 		return usage, nil
 	}
-	from := query.from()
 	err = s.snapshot(ctx, func(q queries) error {
-		if err := q.countDays(ctx, from, &usage); err != nil {
+		if err := q.countDays(ctx, query, &usage); err != nil {
 			return err
 		}
-		for column, to := range map[string]*[]Count{
-			"hospital": &usage.Hospitals, "interaction": &usage.Interactions, "CAST(status AS TEXT)": &usage.Statuses,
-		} {
-			if *to, err = q.counts(ctx, column, from); err != nil {
-				return err
-			}
+		if err := q.countHospitals(ctx, query, &usage); err != nil {
+			return err
 		}
-		return nil
+		return q.countInteractions(ctx, query, &usage)
 	})
 	return usage, err
 }
 
-// source is what usage is counted in.
-type source struct {
-	table string
-	where conditions
-}
-
-func (u UsageQuery) from() source {
-	from := source{table: "usage_days"}
+// from is where usage is counted: in the sums for all keys, or in the rows of the
+// keys.
+func (u UsageQuery) from(sums string) (string, []any) {
+	var where conditions
+	table := sums
 	if u.Keys != nil {
-		from.table = "usage"
+		table = "usage"
 		args := make([]any, len(u.Keys))
 		for i, key := range u.Keys {
 			args[i] = key
 		}
-		from.where.add("key_id IN ("+marks(len(args))+")", args...)
+		where.add("key_id IN ("+marks(len(args))+")", args...)
 	}
-	from.where.add("day >= ? AND day <= ?", string(u.From), string(u.To))
-	from.where.is("hospital", u.Hospital)
-	return from
+	where.add("day >= ? AND day <= ?", string(u.From), string(u.To))
+	where.is("hospital", u.Hospital)
+	return " FROM " + table + where.String(), where.args
 }
 
 // daysOf returns every day of a range, with nothing counted yet.
@@ -78,7 +71,8 @@ func daysOf(from, to Day) ([]DayCount, error) {
 	return days, nil
 }
 
-func (q queries) countDays(ctx context.Context, from source, usage *Usage) error {
+func (q queries) countDays(ctx context.Context, query UsageQuery, usage *Usage) error {
+	from, args := query.from("usage_statuses")
 	return q.each(ctx, func(r row) error {
 		var day DayCount
 		if err := r.Scan(&day.Day, &day.OK, &day.ClientErrors, &day.ServerErrors); err != nil {
@@ -94,17 +88,49 @@ func (q queries) countDays(ctx context.Context, from source, usage *Usage) error
 		return nil
 	}, `SELECT day, CAST(SUM(CASE WHEN status < 400 THEN calls ELSE 0 END) AS BIGINT),
 			CAST(SUM(CASE WHEN status >= 400 AND status < 500 THEN calls ELSE 0 END) AS BIGINT),
-			CAST(SUM(CASE WHEN status >= 500 THEN calls ELSE 0 END) AS BIGINT)
-		FROM `+from.table+from.where.String()+" GROUP BY day", from.where.args...)
+			CAST(SUM(CASE WHEN status >= 500 THEN calls ELSE 0 END) AS BIGINT)`+from+" GROUP BY day", args...)
 }
 
-// counts returns what was called by a column, most first.
-func (q queries) counts(ctx context.Context, column string, from source) ([]Count, error) {
-	scan := func(r row) (Count, error) {
-		var c Count
-		err := r.Scan(&c.Name, &c.Calls)
-		return c, err
+// countHospitals counts by hospital and by status in one pass.
+func (q queries) countHospitals(ctx context.Context, query UsageQuery, usage *Usage) error {
+	hospitals, statuses := make(map[string]int64), make(map[string]int64)
+	from, args := query.from("usage_statuses")
+	err := q.each(ctx, func(r row) error {
+		var hospital, status string
+		var calls int64
+		err := r.Scan(&hospital, &status, &calls)
+		hospitals[hospital] += calls
+		statuses[status] += calls
+		return err
+	}, "SELECT hospital, CAST(status AS TEXT), CAST(SUM(calls) AS BIGINT)"+from+" GROUP BY hospital, status", args...)
+	usage.Hospitals, usage.Statuses = mostFirst(hospitals), mostFirst(statuses)
+	return err
+}
+
+func (q queries) countInteractions(ctx context.Context, query UsageQuery, usage *Usage) error {
+	interactions := make(map[string]int64)
+	from, args := query.from("usage_interactions")
+	err := q.each(ctx, func(r row) error {
+		var interaction string
+		var calls int64
+		err := r.Scan(&interaction, &calls)
+		interactions[interaction] = calls
+		return err
+	}, "SELECT interaction, CAST(SUM(calls) AS BIGINT)"+from+" GROUP BY interaction", args...)
+	usage.Interactions = mostFirst(interactions)
+	return err
+}
+
+// mostFirst sorts counts, and leaves out those of nothing.
+func mostFirst(calls map[string]int64) []Count {
+	var counts []Count
+	for name, n := range calls {
+		if n > 0 {
+			counts = append(counts, Count{Name: name, Calls: n})
+		}
 	}
-	return all(ctx, q, scan, "SELECT "+column+", CAST(SUM(calls) AS BIGINT) AS total FROM "+from.table+from.where.String()+
-		" GROUP BY "+column+" HAVING SUM(calls) > 0 ORDER BY total DESC, "+column, from.where.args...)
+	slices.SortFunc(counts, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Calls, a.Calls), strings.Compare(a.Name, b.Name))
+	})
+	return counts
 }

@@ -78,7 +78,7 @@ func (s *Store) UserBySubject(ctx context.Context, subject string) (User, error)
 
 // Users returns users whose name or e-mail address contains the text, by name.
 func (s *Store) Users(ctx context.Context, search string, page Page) (List[User], error) {
-	chosen := selection{columns: userColumns, from: "users", order: "lower(name), id"}
+	chosen := selection{columns: userColumns, table: "users", alias: "u", order: "lower(name), id"}
 	chosen.where.contains(search, "name", "email")
 	return list(ctx, s.read(), scanUser, chosen, page)
 }

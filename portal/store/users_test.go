@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"math"
 	"strconv"
 	"testing"
 	"time"
@@ -105,6 +106,7 @@ func TestUsersList(t *testing.T) {
 			{"", store.Page{}, 5, []string{"a_b", "axb", "Bob", "carol", "dave"}},
 			{"", store.Page{Number: 2, Size: 2}, 5, []string{"Bob", "carol"}},
 			{"", store.Page{Number: 9, Size: 2}, 5, nil},
+			{"", store.Page{Number: math.MaxInt}, 5, nil},
 			{"BOB", store.Page{}, 1, []string{"Bob"}},
 			{" CAROL@exam", store.Page{}, 1, []string{"carol"}},
 			{"a_b", store.Page{}, 1, []string{"a_b"}},
