@@ -27,12 +27,12 @@ const prefix = "/assets/"
 // npm come from packages: make assets puts them there.
 var sources = map[string][]string{
 	"app.css":        {"css/tokens.css", "css/base.css", "css/layout.css", "css/forms.css", "css/components.css", "css/data.css", "npm/uplot.css"},
-	"app.js":         {"charts.js", "app.js"},
+	"app.js":         {"highlight.js", "app.js"},
 	"theme.js":       {"theme.js"},
 	"licenses.txt":   {"npm/licenses.txt"},
 	"favicon.svg":    {"favicon.svg"},
 	"htmx.js":        {"npm/htmx.js"},
-	"uplot.js":       {"npm/uplot.js"},
+	"charts.js":      {"npm/uplot.js", "charts.js"},
 	"swagger-ui.js":  {"npm/swagger-ui.js"},
 	"swagger-ui.css": {"npm/swagger-ui.css"},
 }

@@ -2,6 +2,8 @@
 // copy, the theme switch, and dialogs in browsers that lack command buttons.
 (() => {
   "use strict";
+  const chartsURL = document.currentScript.dataset.charts;
+  let charts;
   const formats = {
     full: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" }),
     date: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }),
@@ -18,8 +20,8 @@
     return "just now";
   }
 
-  function showTimes(root) {
-    for (const element of root.querySelectorAll("time[data-time]")) {
+  function showTimes() {
+    for (const element of document.querySelectorAll("time[data-time]")) {
       const time = new Date(element.dateTime);
       if (isNaN(time)) continue;
       const kind = element.dataset.time;
@@ -93,11 +95,17 @@
     document.dispatchEvent(new Event("themechange"));
   }
 
-  function enhance(root) {
-    showTimes(root);
-    root.querySelectorAll("button[data-copy]").forEach((button) => { button.hidden = false; });
-    root.querySelectorAll("button[data-theme-switch]").forEach(showTheme);
-    root.querySelectorAll("[data-chart]").forEach((figure) => document.dispatchEvent(new CustomEvent("chart", { detail: figure })));
+  // enhance is called for the page as it came, and after htmx has changed it.
+  function enhance() {
+    showTimes();
+    document.querySelectorAll("button[data-copy]").forEach((button) => { button.hidden = false; });
+    document.querySelectorAll("button[data-theme-switch]").forEach(showTheme);
+    if (!charts && document.querySelector("[data-chart]")) {
+      charts = document.createElement("script");
+      charts.src = chartsURL;
+      document.head.append(charts);
+    }
+    document.dispatchEvent(new Event("enhance"));
   }
 
   document.addEventListener("click", (event) => {
@@ -119,9 +127,9 @@
     form.dataset.sent = "yes";
     setTimeout(() => { delete form.dataset.sent; }, 3000);
   });
-  document.addEventListener("htmx:after:swap", () => enhance(document));
-  setInterval(() => showTimes(document), 60000);
+  document.addEventListener("htmx:after:swap", enhance);
+  setInterval(showTimes, 60000);
 
-  enhance(document);
+  enhance();
   document.querySelector("[aria-invalid=true]")?.focus();
 })();

@@ -1,21 +1,9 @@
-// Charts: each is a table in the page, drawn with uPlot, which is fetched when
-// there is something to draw.
+// Charts: each is a table in the page, drawn with uPlot. app.js fetches this
+// when there is something to draw.
 (() => {
   "use strict";
-  const source = document.currentScript.dataset.uplot;
+  const uPlot = window.uPlot;
   const drawings = new Map();
-  let library;
-
-  function load() {
-    library ||= new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = source;
-      script.onload = () => resolve(window.uPlot);
-      script.onerror = reject;
-      document.head.append(script);
-    });
-    return library;
-  }
 
   // read takes the numbers out of a figure's table.
   function read(figure) {
@@ -38,7 +26,7 @@
   const amount = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
   const whole = new Intl.NumberFormat("en");
 
-  function draw(uPlot, figure) {
+  function draw(figure) {
     drawings.get(figure)?.destroy();
     const canvas = figure.querySelector(".chart-canvas");
     const { days, names, values } = read(figure);
@@ -88,12 +76,25 @@
     }
   });
 
-  const redraw = () => drawings.forEach((_, figure) => (figure.isConnected ? draw(window.uPlot, figure) : drawings.delete(figure)));
+  // drawAll draws what is not drawn yet, and forgets what has left the page.
+  function drawAll() {
+    drawings.forEach((plot, figure) => {
+      if (figure.isConnected) return;
+      resized.unobserve(figure);
+      plot.destroy();
+      drawings.delete(figure);
+    });
+    for (const figure of document.querySelectorAll("[data-chart]")) {
+      if (drawings.has(figure)) continue;
+      draw(figure);
+      resized.observe(figure);
+    }
+  }
+
+  // Colours are those of the theme.
+  const redraw = () => drawings.forEach((_, figure) => draw(figure));
   document.addEventListener("themechange", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  document.addEventListener("chart", async ({ detail: figure }) => {
-    if (drawings.has(figure)) return;
-    draw(await load(), figure);
-    resized.observe(figure);
-  });
+  document.addEventListener("enhance", drawAll);
+  drawAll();
 })();
