@@ -58,7 +58,7 @@ func TestGreeting(t *testing.T) {
 			continue
 		}
 		gateway := startDemo(t, binary(t))
-		shown := strings.ReplaceAll(b.text, "http://localhost:8080", gateway.url)
+		shown := strings.NewReplacer("http://localhost:8080", gateway.url, "http://localhost:8082", gateway.portal).Replace(b.text)
 		require.Regexp(t, pattern(shown), strings.TrimLeft(gateway.greeting, "\n"))
 		return
 	}
@@ -102,7 +102,7 @@ func binary(t *testing.T) string {
 }
 
 // demo is a running demo in a folder of its own that looks like the project's.
-type demo struct{ dir, url, key, greeting string }
+type demo struct{ dir, url, portal, key, greeting string }
 
 var greetedKey = regexp.MustCompile(`Bearer (fg_\w+)`)
 
@@ -113,9 +113,9 @@ func startDemo(t *testing.T, binary string) *demo {
 		require.NoError(t, os.CopyFS(filepath.Join(g.dir, folder), os.DirFS(filepath.Join("..", folder))))
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(g.dir, "routes"), 0o700))
-	public, admin := freePort(t), freePort(t)
-	g.url = "http://localhost:" + public
-	conf := strings.NewReplacer("8080", public, "8081", admin).Replace(read(t, "../tyk.conf"))
+	public, admin, portal := freePort(t), freePort(t), freePort(t)
+	g.url, g.portal = "http://localhost:"+public, "http://localhost:"+portal
+	conf := strings.NewReplacer("8080", public, "8081", admin, "8082", portal).Replace(read(t, "../tyk.conf"))
 	require.NoError(t, os.WriteFile(filepath.Join(g.dir, "tyk.conf"), []byte(conf), 0o600))
 
 	var log bytes.Buffer

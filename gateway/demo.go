@@ -13,6 +13,8 @@ import (
 	"fhirgate"
 	"fhirgate/gateway/engine"
 	"fhirgate/gateway/keys"
+	"fhirgate/internal/strict"
+	"fhirgate/portal"
 	"fhirgate/sandbox/demo"
 )
 
@@ -94,6 +96,10 @@ func useDemoFolders(settings *engine.Settings) {
 	settings.KeyEncryptionKeysFile = filepath.Join(dir, "key-encryption-keys")
 	settings.Audit.Folder = filepath.Join(dir, "audit")
 	settings.Audit.KeysFile = filepath.Join(dir, "audit-keys")
+	if p := settings.Portal; p != nil {
+		p.Database, p.DatabaseURL = filepath.Join(dir, "portal.db"), strict.Secret{}
+		p.KeysFile, p.ActsKeyFile = filepath.Join(dir, "portal-keys"), filepath.Join(dir, "portal-acts-key")
+	}
 }
 
 // unpack writes the files of the binary that match pattern below dir.
@@ -124,6 +130,10 @@ func (d *demoHospitals) greet(ctx context.Context, s *server) error {
 	if err != nil {
 		return fmt.Errorf("the demo's key: %w", err)
 	}
+	portal, err := greetPortal(ctx, s.portal)
+	if err != nil {
+		return fmt.Errorf("the demo's portal: %w", err)
+	}
 	public := strings.TrimSuffix(s.config.Settings.PublicURL, "/") + "/fhir"
 	today := time.Now().In(s.facade.Snapshot().Hospitals["harbor"].Route.Location).Format(time.DateOnly)
 	fmt.Fprintf(s.options.Out, `
@@ -137,11 +147,34 @@ Today's appointments at harbor; paste this into another terminal:
 
   curl -s -H 'Authorization: Bearer %s' '%s/harbor/Appointment?date=%s'
 
-The key is new at every start of the demo and reaches simulated hospitals only.
+%sThe key is new at every start of the demo and reaches simulated hospitals only.
 Their files are in %s. Stop with Ctrl-C.
 
-`, s.options.Version, time.Since(s.began).Seconds(), public, public, public, secret, public, today, s.config.Settings.DataDir)
+`, s.options.Version, time.Since(s.began).Seconds(), public, public, public, secret, public, today, portal, s.config.Settings.DataDir)
 	return nil
+}
+
+// Who is invited to a demo's portal as long as nobody has an account there.
+const (
+	demoAdministrator = "administrator@demo.example"
+	demoDeveloper     = "developer@demo.example"
+)
+
+// greetPortal tells where the portal is and how to get in, "" when there is none.
+func greetPortal(ctx context.Context, p *portal.Portal) (string, error) {
+	if p == nil {
+		return "", nil
+	}
+	text := "The portal for developers and administrators:  " + p.URL() + "\n"
+	administrator, developer, err := p.FirstInvitations(ctx, demoAdministrator, demoDeveloper)
+	if err != nil || administrator == "" {
+		return text + "\n", err
+	}
+	return text + fmt.Sprintf(`
+  %s   become its administrator
+  %s   become a developer
+
+`, administrator, developer), nil
 }
 
 // demoKey returns a new secret of the demo's key, made at the first start.

@@ -27,6 +27,7 @@ import (
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
 	"fhirgate/observe/usage"
+	"fhirgate/portal"
 	"fhirgate/upstream/tokens"
 )
 
@@ -86,9 +87,10 @@ type server struct {
 	oauth   *oauth.Server
 	reload  *reloader
 	admin   *http.Server
+	portal  *portal.Portal // nil = there is none
 	closers []func() error
 
-	stopPortal func() // ends its pages; nil = there is no portal
+	stopPortal func() // ends the portal's pages; nil = there is none
 }
 
 // closes registers what close calls, the last one first.

@@ -64,6 +64,7 @@ func (s *server) startPortal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.portal = p
 	s.closes(p.Close)
 	listener, err := p.Listen()
 	if err != nil {

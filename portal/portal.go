@@ -209,3 +209,20 @@ func (p *Portal) Close() error {
 	p.people.Close()
 	return p.store.Close()
 }
+
+// URL returns how browsers reach the portal.
+func (p *Portal) URL() string { return p.config.PublicURL }
+
+// FirstInvitations returns links by which an administrator and a developer make
+// the first accounts; "" when there are accounts already.
+func (p *Portal) FirstInvitations(ctx context.Context, administrator, developer string) (first, second string, err error) {
+	if users, err := p.store.CountUsers(ctx); err != nil || users > 0 {
+		return "", "", err
+	}
+	if first, err = identity.FirstAdmin(ctx, p.store, p.config.PublicURL, administrator); err != nil {
+		return "", "", err
+	}
+	inviter := identity.NewInviter(p.store, p.config.PublicURL, nil, p.log)
+	second, _, err = inviter.Invite(ctx, store.System, store.Invitation{Email: developer, Role: store.RoleDeveloper})
+	return first, second, err
+}

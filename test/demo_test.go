@@ -22,9 +22,11 @@ func TestDemo(t *testing.T) {
 	require.NoError(t, err)
 	_, admin, err := net.SplitHostPort(freeAddress(t))
 	require.NoError(t, err)
+	_, portal, err := net.SplitHostPort(freeAddress(t))
+	require.NoError(t, err)
 	conf, err := os.ReadFile(filepath.Join(root, "tyk.conf"))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile("tyk.conf", []byte(strings.NewReplacer("8080", public, "8081", admin).Replace(string(conf))), 0o600))
+	require.NoError(t, os.WriteFile("tyk.conf", []byte(strings.NewReplacer("8080", public, "8081", admin, "8082", portal).Replace(string(conf))), 0o600))
 
 	began := time.Now()
 	p := start(t, nil, "serve", "--demo")
@@ -64,7 +66,7 @@ func pasted(t *testing.T, p *process) string {
 func TestHelp(t *testing.T) {
 	asked := help(t)
 	require.Subset(t, asked, []string{
-		"serve", "check", "test", "route", "keys", "keys create", "keys list", "keys show", "keys rotate", "keys revoke", "reload", "sandbox", "version",
+		"serve", "check", "test", "route", "keys", "keys create", "keys list", "keys show", "keys rotate", "keys revoke", "reload", "portal", "portal invite", "portal acts verify", "portal acts export", "sandbox", "version",
 	})
 
 	out, err := exec.Command(binary, "completion", "bash").Output()
