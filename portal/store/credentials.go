@@ -17,7 +17,7 @@ const (
 	CredentialRevoking CredentialState = "revoking"
 	CredentialRevoked  CredentialState = "revoked"
 	CredentialFailed   CredentialState = "failed"
-	CredentialLost     CredentialState = "lost" // the gateway does not know it just now
+	CredentialLost     CredentialState = "lost" // was active, and the gateway does not know it any more
 )
 
 // Where credentials come from.
@@ -84,7 +84,7 @@ type PlanCount struct {
 	Apps        int // that have such a credential
 }
 
-const (
+const ( //nolint:gosec // columns, no credentials
 	credentialColumns = `c.id, COALESCE(c.app_id, ''), COALESCE(apps.name, ''), COALESCE(teams.id, ''), COALESCE(teams.name, ''),
 		COALESCE(c.request_id, ''), c.key_id, c.name, c.kind, c.plan, c.hospitals, c.origin, c.state, c.note, c.created_by,
 		c.created, c.expires, c.changed, c.hints, c.last_used`
@@ -116,6 +116,12 @@ func (s *Store) CredentialByKey(ctx context.Context, keyID string) (Credential, 
 // CredentialsOfApp returns the credentials of an app, newest first.
 func (s *Store) CredentialsOfApp(ctx context.Context, appID string) ([]Credential, error) {
 	return all(ctx, s.read(), scanCredential, credentialQuery+" WHERE c.app_id = ? ORDER BY c.created DESC, c.id DESC", appID)
+}
+
+// CredentialsOf returns the credentials of all teams of a user, newest first.
+func (s *Store) CredentialsOf(ctx context.Context, userID string) ([]Credential, error) {
+	return all(ctx, s.read(), scanCredential, credentialQuery+` JOIN members ON members.team_id = apps.team_id
+		WHERE members.user_id = ? ORDER BY c.created DESC, c.id DESC`, userID)
 }
 
 // Credentials returns credentials, newest first.
@@ -151,14 +157,22 @@ func (s *Store) KeyStates(ctx context.Context) (map[string]CredentialState, erro
 	return states, err
 }
 
-// Expiring returns the active credentials of a user's teams that stop to work
-// within a time, the first to do so first: by their own end, or because all their
-// secrets are in a rotation's grace.
+// maxExpiring is how many credentials Expiring returns.
+const maxExpiring = 50
+
+// Expiring returns active credentials of a user's teams, or of everybody when the
+// user is "", that stop to work within a time: by their own end, or because all
+// their secrets are in a rotation's grace. The first to do so come first, at most
+// 50 of them.
 func (s *Store) Expiring(ctx context.Context, userID string, within time.Duration) ([]Credential, error) {
 	now := s.now()
-	return all(ctx, s.read(), scanCredential, credentialQuery+` JOIN members ON members.team_id = teams.id
-		WHERE members.user_id = ? AND c.state = 'active' AND c.ends > ? AND c.ends <= ? ORDER BY c.ends, c.id`,
-		userID, stamp(now), stamp(now.Add(within)))
+	var where conditions
+	where.add("c.state = 'active' AND c.ends > ? AND c.ends <= ?", stamp(now), stamp(now.Add(within)))
+	if userID != "" {
+		where.add("apps.team_id IN (SELECT team_id FROM members WHERE user_id = ?)", userID)
+	}
+	return all(ctx, s.read(), scanCredential, credentialQuery+where.String()+" ORDER BY c.ends, c.id LIMIT ?",
+		append(where.args, maxExpiring)...)
 }
 
 // PlanUse returns how much each plan is used. Plans that are not are left out.

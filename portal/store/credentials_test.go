@@ -50,6 +50,12 @@ func TestCredential(t *testing.T) {
 		require.NoError(t, err)
 		want.Name = "Uno"
 		require.Equal(t, []store.Credential{want}, ofApp)
+		ofTeams, err := w.CredentialsOf(ctx, by.UserID)
+		require.NoError(t, err)
+		require.Equal(t, []store.Credential{want}, ofTeams)
+		ofTeams, err = w.CredentialsOf(ctx, "user_other")
+		require.NoError(t, err)
+		require.Empty(t, ofTeams)
 	})
 }
 
@@ -127,11 +133,12 @@ func TestStates(t *testing.T) {
 			{"rotate", func(id string) error { return w.BeginRotation(ctx, by, id) }, "active>rotating", "credential.rotate"},
 			{"rotated", func(id string) error { return ok(w.FinishRotation(ctx, id, nil, time.Time{})) }, "rotating>active", ""},
 			{"broken", func(id string) error { return ok(w.BreakRotation(ctx, by, id, "n")) }, "rotating>active", "credential.rotation-broken"},
-			{"revoke", func(id string) error { return w.BeginRevocation(ctx, by, id, "n") }, "active>revoking rotating>revoking", "credential.revoke"},
+			{"revoke", func(id string) error { return w.BeginRevocation(ctx, by, id, "n") }, "active>revoking rotating>revoking lost>revoking", "credential.revoke"},
 			{"revoked", func(id string) error { return ok(w.FinishRevocation(ctx, id)) }, "revoking>revoked", ""},
-			{"lost", func(id string) error { return ok(w.Lost(ctx, id, "n")) }, "active>revoked", "credential.lost"},
+			{"lost", func(id string) error { return ok(w.Lost(ctx, id, "n")) }, "active>lost", "credential.lost"},
+			{"found", func(id string) error { return ok(w.Found(ctx, id)) }, "lost>active", "credential.found"},
 		}
-		for _, state := range []store.CredentialState{"creating", "active", "rotating", "revoking", "revoked", "failed"} {
+		for _, state := range []store.CredentialState{"creating", "active", "rotating", "revoking", "revoked", "failed", "lost"} {
 			for _, step := range steps {
 				key := "key_" + string(state) + step.name
 				adopted, err := w.Adopt(ctx, store.Credential{KeyID: key, State: state})
@@ -176,7 +183,7 @@ func TestStates(t *testing.T) {
 		}
 		states, err := w.KeyStates(ctx)
 		require.NoError(t, err)
-		require.Len(t, states, 48)
+		require.Len(t, states, 63)
 		count := 0
 		for _, state := range states {
 			if state == "creating" || state == "rotating" || state == "revoking" {
@@ -267,6 +274,7 @@ func TestExpiring(t *testing.T) {
 		}
 		require.Equal(t, []string{"key_1_grace_without_end", "key_2_grace", "key_3_soon", "key_4_before_its_grace"}, expiring(by.UserID))
 		require.Empty(t, expiring("user_other"))
+		require.Len(t, expiring(""), 4, "of everybody")
 	})
 }
 
@@ -296,5 +304,35 @@ func TestMirror(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, found, again, "what was used stays used")
 		require.True(t, slices.Equal(before, w.acts(t)), "it is no act")
+	})
+}
+
+func TestTheEndOfAccessEndsItsCredentials(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		app := w.app(t, by, "Viewer")
+		other := w.credential(t, by, app, "key_of_another_request")
+		request := w.granted(t, by, app, "north")
+		want := map[store.CredentialState]store.CredentialState{
+			"creating": "revoking", "active": "revoking", "rotating": "revoking", "lost": "revoking", "revoking": "revoking",
+			"revoked": "revoked", "failed": "failed",
+		}
+		for state := range want {
+			_, err := w.Adopt(ctx, store.Credential{AppID: app.ID, RequestID: request.ID, KeyID: "key_" + string(state), State: state})
+			require.NoError(t, err)
+		}
+		before := len(w.acts(t))
+		require.NoError(t, w.EndAccess(ctx, by, request.ID, "over"))
+		for state, after := range want {
+			c, err := w.CredentialByKey(ctx, "key_"+string(state))
+			require.NoError(t, err)
+			require.Equal(t, after, c.State, state)
+		}
+		c, err := w.Credential(ctx, other.ID)
+		require.NoError(t, err)
+		require.Equal(t, store.CredentialActive, c.State)
+		require.Equal(t, []string{"credential.revoke", "credential.revoke", "credential.revoke", "credential.revoke", "access.end"}, w.acts(t)[before:])
+		require.ErrorIs(t, w.EndAccess(ctx, by, request.ID, "again"), store.ErrConflict)
 	})
 }

@@ -133,28 +133,35 @@ func (s *Store) decide(ctx context.Context, by By, id string, done act, state Re
 	})
 }
 
+// endedWithAccess are the states of credentials that end with their access.
+const endedWithAccess = "('creating', 'active', 'rotating', 'lost')"
+
 // EndAccess ends an approved access now; the reason takes the place of that of
-// the approval. Its credentials begin to be revoked in the same step, which callers
-// complete. ErrConflict when it is not approved [access.end].
+// the approval. In the same step its credentials begin to be revoked, which
+// callers complete. ErrConflict when it is not approved [access.end, and
+// credential.revoke for each credential].
 func (s *Store) EndAccess(ctx context.Context, by By, id, reason string) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
-		ending, err := all(ctx, q, value[string], "SELECT id FROM credentials WHERE request_id = ? AND state IN "+endedWithAccess+" ORDER BY id", id)
+		now := stamp(s.now())
+		err := q.move(ctx, "access_requests", id,
+			"UPDATE access_requests SET state = 'ended', reason = ?, ends = ? WHERE id = ? AND state = 'approved'", reason, now, id)
 		if err != nil {
 			return act{}, err
 		}
-		if _, err := q.exec(ctx, "UPDATE credentials SET state = 'revoking', note = ?, changed = ? WHERE request_id = ? AND state IN "+endedWithAccess,
-			reason, stamp(s.now()), id); err != nil {
+		ended, err := all(ctx, q, value[string], `UPDATE credentials SET state = 'revoking', note = ?, changed = ?
+			WHERE request_id = ? AND state IN `+endedWithAccess+" RETURNING id", reason, now, id)
+		if err != nil {
 			return act{}, err
 		}
-		detail := map[string]string{"reason": reason, "credentials": strings.Join(ending, " ")}
-		return act{"access.end", "request", id, detail}, q.move(ctx, "access_requests", id,
-			"UPDATE access_requests SET state = 'ended', reason = ?, ends = ? WHERE id = ? AND state = 'approved'",
-			reason, stamp(s.now()), id)
+		for _, credential := range ended {
+			detail := map[string]string{"reason": reason, "request": id}
+			if err := s.appendAct(ctx, q, by, act{"credential.revoke", "credential", credential, detail}); err != nil {
+				return act{}, err
+			}
+		}
+		return act{"access.end", "request", id, map[string]string{"reason": reason}}, nil
 	})
 }
-
-// endedWithAccess are the states of credentials that end with their access.
-const endedWithAccess = "('creating', 'active', 'rotating', 'lost')"
 
 // Request returns the request of an id.
 func (s *Store) Request(ctx context.Context, id string) (AccessRequest, error) {
@@ -169,6 +176,12 @@ func (q queries) request(ctx context.Context, id string) (AccessRequest, error) 
 func (s *Store) RequestsOfApp(ctx context.Context, appID string) ([]AccessRequest, error) {
 	return all(ctx, s.read(), scanRequest,
 		requestQuery+" WHERE r.app_id = ? ORDER BY r.created DESC, r.id", appID)
+}
+
+// RequestsOf returns the requests of all teams of a user, newest first.
+func (s *Store) RequestsOf(ctx context.Context, userID string) ([]AccessRequest, error) {
+	return all(ctx, s.read(), scanRequest, requestQuery+` JOIN members ON members.team_id = apps.team_id
+		WHERE members.user_id = ? ORDER BY r.created DESC, r.id`, userID)
 }
 
 // Requests returns requests, newest first; of pending ones those that wait

@@ -54,10 +54,12 @@ func (q queries) replaceRecoveryCodes(ctx context.Context, id string, hashes []s
 	return nil
 }
 
-// RemoveTOTP removes the second factor and its recovery codes [user.totp-removed].
+// RemoveTOTP removes the second factor and its recovery codes, and ends all
+// sessions [user.totp-removed].
 func (s *Store) RemoveTOTP(ctx context.Context, by By, id string) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
-		err := q.mustChange(ctx, ErrNotFound, "UPDATE users SET totp = NULL, totp_since = 0, totp_step = 0 WHERE id = ?", id)
+		err := q.mustChange(ctx, ErrNotFound,
+			"UPDATE users SET totp = NULL, totp_since = 0, totp_step = 0, edition = edition + 1 WHERE id = ?", id)
 		if err != nil {
 			return act{}, err
 		}

@@ -188,6 +188,12 @@ func TestRequests(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, ofApp, 4)
 		require.Equal(t, fourth.ID, ofApp[0].ID)
+		ofTeams, err := w.RequestsOf(ctx, by.UserID)
+		require.NoError(t, err)
+		require.Equal(t, ofApp, ofTeams)
+		ofTeams, err = w.RequestsOf(ctx, boss.UserID)
+		require.NoError(t, err)
+		require.Empty(t, ofTeams)
 	})
 }
 

@@ -122,6 +122,11 @@ func (s *Store) SetPassword(ctx context.Context, by By, id, hash string) error {
 		"UPDATE users SET password_hash = ?, edition = edition + 1 WHERE id = ?", hash, id)
 }
 
+// EndSessions ends all sessions of a user [user.sessions].
+func (s *Store) EndSessions(ctx context.Context, by By, id string) error {
+	return s.update(ctx, by, act{"user.sessions", "user", id, nil}, "UPDATE users SET edition = edition + 1 WHERE id = ?", id)
+}
+
 // SetSubject binds a user to a subject of the identity provider. ErrConflict when
 // another one has it [user.oidc].
 func (s *Store) SetSubject(ctx context.Context, by By, id, subject string) error {

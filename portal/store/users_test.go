@@ -63,6 +63,7 @@ func TestUserChanges(t *testing.T) {
 		}{
 			{"user.rename", w.SetName(ctx, by, ada.ID, "Ada\x00 L\xffvelace"), func(u *store.User) { u.Name = "Ada L\uFFFDvelace" }},
 			{"user.password", w.SetPassword(ctx, by, ada.ID, "argon2"), func(u *store.User) { u.PasswordHash = "argon2"; u.Edition++ }},
+			{"user.sessions", w.EndSessions(ctx, by, ada.ID), func(u *store.User) { u.Edition++ }},
 			{"user.oidc", w.SetSubject(ctx, by, ada.ID, "sub"), func(u *store.User) { u.OIDCSubject = "sub" }},
 			{"user.role", w.SetRole(ctx, boss, ada.ID, store.RoleAdmin), func(u *store.User) { u.Role = store.RoleAdmin; u.Edition++ }},
 			{"", w.SetRole(ctx, boss, ada.ID, store.RoleAdmin), func(*store.User) {}},
@@ -79,7 +80,7 @@ func TestUserChanges(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ada, found)
 		require.Equal(t, []string{
-			"user.create", "user.create", "user.rename", "user.password", "user.oidc", "user.role", "user.disable", "user.enable",
+			"user.create", "user.create", "user.rename", "user.password", "user.sessions", "user.oidc", "user.role", "user.disable", "user.enable",
 			"user.login", "user.login-refused",
 		}, w.acts(t))
 		for name, err := range map[string]error{
@@ -88,7 +89,7 @@ func TestUserChanges(t *testing.T) {
 			require.ErrorIs(t, err, store.ErrNotFound, name)
 		}
 		require.Error(t, w.SetRole(ctx, boss, ada.ID, "emperor"))
-		require.Len(t, w.acts(t), 10, "what fails is no act")
+		require.Len(t, w.acts(t), 11, "what fails is no act")
 	})
 }
 
@@ -198,6 +199,7 @@ func TestSecondFactor(t *testing.T) {
 		ada, err = w.User(ctx, ada.ID)
 		require.NoError(t, err)
 		require.Nil(t, ada.TOTP)
+		require.Equal(t, 3, ada.Edition)
 		require.False(t, ada.HasSecondFactor())
 		require.Equal(t, []string{
 			"user.create", "user.totp", "user.recovery-code", "user.recovery-codes", "user.totp-removed",

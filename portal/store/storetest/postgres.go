@@ -93,13 +93,16 @@ func start() (folder string, err error) {
 	if err := running.Start(); err != nil {
 		return "", err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- running.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = running.Wait() // its output says more
+		close(ended)
+	}()
 	return folder, await(folder, ended, log)
 }
 
 // await waits until the server answers.
-func await(folder string, ended <-chan error, log *bytes.Buffer) error {
+func await(folder string, ended <-chan struct{}, log *bytes.Buffer) error {
 	db, err := sql.Open("pgx", address(folder, "postgres"))
 	if err != nil {
 		return err
