@@ -11,7 +11,7 @@ import (
 	"fhirgate/portal/web/page"
 )
 
-// ownAssets are what the reference needs beside the design system.
+// ownAssets are what the pages need beside the design system.
 //
 //go:embed assets
 var ownAssets embed.FS
@@ -29,7 +29,7 @@ func assetURL(name string) (string, error) {
 // asset serves one of ownAssets.
 func (p *Pages) asset(r *page.Request) error {
 	kind, known := map[string]string{
-		"reference.js": "text/javascript; charset=utf-8", "reference.css": "text/css; charset=utf-8",
+		"reference.js": "text/javascript; charset=utf-8", "reference.css": "text/css; charset=utf-8", "try.css": "text/css; charset=utf-8",
 	}[r.PathValue("file")]
 	if !known {
 		return page.NotFound()
@@ -54,7 +54,7 @@ func (p *Pages) reference(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	return r.Render(http.StatusOK, "reference", struct{ Script, Style string }{script, style})
+	return r.Render(http.StatusOK, "reference", struct{ Script, Style, Base string }{script, style, p.o.PublicURL + "/fhir"})
 }
 
 // document is the API as an OpenAPI document. With ?download it is saved as a file.

@@ -18,6 +18,7 @@ type tryView struct {
 	Interactions []ui.Option
 	Types        []ui.Option
 	Answer       *tryit.Answer // nil = nothing was tried
+	Style        string        // address of the page's own style sheet
 }
 
 // Tone is the colour of the answer's status.
@@ -88,7 +89,11 @@ func (p *Pages) tryView(r *page.Request, form *page.Form) (*tryView, error) {
 			Text: "The portal cannot ask the gateway for its simulated hospitals just now: try again in a minute.",
 		}
 	}
-	view := &tryView{Form: form, Hospitals: hospitals, Interactions: []ui.Option{
+	style, err := assetURL("try.css")
+	if err != nil {
+		return nil, err
+	}
+	view := &tryView{Form: form, Style: style, Hospitals: hospitals, Interactions: []ui.Option{
 		{Value: tryit.Search, Label: "Search", Help: "Resources of a type, by parameters"},
 		{Value: tryit.Read, Label: "Read", Help: "One resource, by its id"},
 		{Value: tryit.Capabilities, Label: "Capabilities", Help: "What the hospital offers through the gateway"},
