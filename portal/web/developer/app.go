@@ -20,33 +20,46 @@ func (p *Pages) app(r *page.Request, app ownApp) error {
 	if err != nil {
 		return err
 	}
-	return r.Render(http.StatusOK, "dev-app", appData{
-		App: app, Tab: "overview", Requests: p.ownRequests(requests), Credentials: byUse(p.own(found)),
-	})
+	shown := appData{App: app, Tab: "overview", Requests: p.ownRequests(requests)}
+	live, past := split(byUse(p.own(found)))
+	shown.Live, shown.Past = pageOf(live, r.Page(maxListed)), pageOf(past, store.Page{Number: 1, Size: maxListed})
+	for _, c := range live {
+		if c.EndsTone() != "" && len(shown.Ending) < maxWarnings {
+			shown.Ending = append(shown.Ending, c)
+		}
+	}
+	return r.Render(http.StatusOK, "dev-app", shown)
 }
+
+// What an app's page shows at most.
+const (
+	maxListed   = 50 // credentials
+	maxWarnings = 3  // credentials that end soon
+)
 
 // appData is what an app's page shows.
 type appData struct {
-	App         ownApp
-	Tab         string
-	Requests    []ownRequest
-	Credentials []ownCredential
+	App      ownApp
+	Tab      string
+	Requests []ownRequest
+	Live     store.List[ownCredential] // that work, or are about to, or whose end is not certain
+	Past     store.List[ownCredential] // the newest of those that work no more
+	Ending   []ownCredential           // that end within 30 days
 }
 
 // Usable reports whether a credential can be made under some request.
 func (a appData) Usable() bool { return slices.ContainsFunc(a.Requests, ownRequest.Usable) }
 
-// Live are the credentials that work, or are about to, or whose end is not
-// certain.
-func (a appData) Live() []ownCredential { return a.where(true) }
+// Current are the requests that wait, and those whose access holds.
+func (a appData) Current() []ownRequest { return a.requests(true) }
 
-// Past are the credentials that work no more.
-func (a appData) Past() []ownCredential { return a.where(false) }
+// Former are the requests of which nothing holds any more, or ever did.
+func (a appData) Former() []ownRequest { return a.requests(false) }
 
-func (a appData) where(live bool) (found []ownCredential) {
-	for _, c := range a.Credentials {
-		if past := c.Gone() || c.Status() == "expired"; past != live {
-			found = append(found, c)
+func (a appData) requests(current bool) (found []ownRequest) {
+	for _, r := range a.Requests {
+		if (r.Open() || r.Usable()) == current {
+			found = append(found, r)
 		}
 	}
 	return found
@@ -54,20 +67,29 @@ func (a appData) where(live bool) (found []ownCredential) {
 
 // QuickStart is the query for the quick start of this app.
 func (a appData) QuickStart() string {
-	if live := a.Live(); len(live) > 0 {
+	if live := a.Live.Items; len(live) > 0 {
 		return quickStart(a.App.ID, live[0].ID, live[0].Hospitals)
 	}
 	return quickStart(a.App.ID, "", nil)
 }
 
-// Ending are the credentials that end within 30 days.
-func (a appData) Ending() (found []ownCredential) {
-	for _, c := range a.Credentials {
-		if c.EndsTone() != "" {
-			found = append(found, c)
+// split parts credentials that may work from those that work no more.
+func split(all []ownCredential) (live, past []ownCredential) {
+	for _, c := range all {
+		if c.Gone() || c.Status() == "expired" {
+			past = append(past, c)
+		} else {
+			live = append(live, c)
 		}
 	}
-	return found
+	return live, past
+}
+
+// pageOf cuts a page out of a list; beyond its end is the last page.
+func pageOf[T any](all []T, page store.Page) store.List[T] {
+	page.Number = max(1, min(page.Number, (len(all)+page.Size-1)/page.Size))
+	from := (page.Number - 1) * page.Size
+	return store.List[T]{Items: all[from:min(from+page.Size, len(all))], Total: len(all), Page: page}
 }
 
 // ownRequest is a request for access that its reader may see.

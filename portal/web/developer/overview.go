@@ -18,7 +18,7 @@ func (p *Pages) overview(r *page.Request) error {
 	if seen.Apps, err = p.store.AppsOf(ctx, r.User.ID); err != nil {
 		return err
 	}
-	if seen.requests, err = p.requestsOf(ctx, r.User.ID); err != nil {
+	if seen.requests, err = p.store.RequestsOf(ctx, r.User.ID); err != nil {
 		return err
 	}
 	all, err := p.credentialsOf(ctx, r.User.ID)

@@ -21,8 +21,11 @@ var ranges = []int{7, 30, 90, 365}
 
 const usualRange = 30
 
-// maxLimits is of how many credentials a page asks what is left.
-const maxLimits = 8
+// What a page of usage shows at most.
+const (
+	maxLimits  = 8   // credentials of which it asks what is left
+	maxOffered = 100 // credentials to choose from; what works comes first
+)
 
 // usageData is a page of usage: of an app, or of all apps of the reader.
 type usageData struct {
@@ -168,24 +171,31 @@ func (d *usageData) offer(all []ownCredential) {
 		d.Ranges = append(d.Ranges, ui.Option{Value: strconv.Itoa(days), Label: "Last " + strconv.Itoa(days) + " days"})
 	}
 	apps, hospitals := map[string]string{}, map[string]string{}
-	for _, c := range all {
+	for i, c := range all {
 		apps[c.AppID] = c.AppName
 		for _, id := range c.Hospitals {
 			hospitals[id] = id
 		}
-		label := c.Name
-		if d.App == nil {
-			label = c.AppName + ": " + c.Name
+		if i < maxOffered || c.ID == d.Query.Get("credential") {
+			d.Credentials = append(d.Credentials, ui.Option{Value: c.ID, Label: d.labelOf(c)})
 		}
-		if hint := c.Hint(); hint != "" {
-			label += " (" + hint + ")"
-		}
-		d.Credentials = append(d.Credentials, ui.Option{Value: c.ID, Label: label})
 	}
 	d.Hospitals = optionsOf(hospitals)
 	if d.App == nil {
 		d.Apps = optionsOf(apps)
 	}
+}
+
+// labelOf names a credential among those that can be chosen.
+func (d *usageData) labelOf(c ownCredential) string {
+	label := c.Name
+	if d.App == nil {
+		label = c.AppName + ": " + c.Name
+	}
+	if hint := c.Hint(); hint != "" {
+		label += " (" + hint + ")"
+	}
+	return label
 }
 
 // optionsOf makes options of labels by value, in the order of the labels.

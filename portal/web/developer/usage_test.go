@@ -140,7 +140,14 @@ func TestPagesWithMuch(t *testing.T) {
 		shown := member.ok(path)
 		require.NotContains(t, shown, "<b>", path)
 	}
-	require.LessOrEqual(t, s.gateway.calls-before, 8+20, "the gateway is not asked of every credential")
+	first := member.ok("/apps/" + app.ID)
+	require.Equal(t, 50, strings.Count(first, `<th scope="row"><a href="/credentials/`))
+	require.Contains(t, first, "1–50 of 200")
+	require.Contains(t, member.ok("/apps/"+app.ID+"?page=4"), "151–200 of 200")
+	member.ok("/apps/" + app.ID + "?page=9223372036854775807")
+	require.Equal(t, 3, strings.Count(first, "Look at it"), "a few warnings are enough")
+	require.Equal(t, 4+1+2+1+100, strings.Count(member.ok("/apps/"+app.ID+"/usage"), "<option"))
+	require.LessOrEqual(t, s.gateway.calls-before, 8+8+20, "the gateway is not asked of every credential")
 }
 
 func TestPagesWithNothing(t *testing.T) {

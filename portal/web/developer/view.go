@@ -2,6 +2,7 @@ package developer
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -110,6 +111,13 @@ func (p *Pages) own(found []store.Credential) []ownCredential {
 		all[i] = ownCredential{Credential: c, now: now}
 	}
 	return all
+}
+
+// credentialsOf returns the credentials of all apps of a user, those that work
+// first.
+func (p *Pages) credentialsOf(ctx context.Context, userID string) ([]ownCredential, error) {
+	found, err := p.store.CredentialsOf(ctx, userID)
+	return byUse(p.own(found)), err
 }
 
 // byUse puts what works first, and of that the newest.
