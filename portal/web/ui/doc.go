@@ -29,7 +29,8 @@
 //	{{template "field" (field .Form NAME LABEL OPTION…)}}      input; also "textarea" and "check" (one box; value=yes)
 //	   options: type= value= help= placeholder= autocomplete= inputmode= maxlength= minlength= min= max= step=
 //	   pattern= rows= id= accept= required optional autofocus readonly disabled mono
-//	{{template "select" (choice .Form NAME LABEL .Options OPTION…)}}  also "checks" and "radios"; options blank= value= help= required optional id=
+//	{{template "select" (choice .Form NAME LABEL .Options OPTION…)}}  also "checks" and "radios"; .Options are [Option]s
+//	   options: blank= value= help= id= required optional
 //	{{template "problem" .Form}}                               the error of the form as a whole: .Form.Error ""
 //	{{template "badge" (badge "Active" "ok")}}                 tones: ok warn bad info quiet
 //	{{template "badge" (state .State)}}                        the same for the states that the portal knows
@@ -37,7 +38,8 @@
 //	{{template "empty" (empty TITLE TEXT [HREF LABEL [ART]])}} art: apps keys chart inbox search team hospital shield
 //	{{template "pager" (pager .List .Query)}}                  .List has Total, Page.Number, Page.Size; .Query is url.Values, may be left out
 //	{{template "secret" (secret "API key" .Secret)}}           shown once, with a button that copies
-//	{{template "code" (code "bash" .Text)}}                    with a button that copies; a third argument names it
+//	{{template "code" (code "bash" .Text)}}                    with a button that copies; a third argument names it;
+//	   bash, go, javascript, json and python have colours
 //	{{template "copy" .ID}}                                    a short value in line, with a button that copies
 //	{{template "stat" (stat "Calls today" .N "since midnight, UTC")}}  inside <div class="stats">; also "href=…" "tone=bad"
 //	{{template "callout" (callout TONE TITLE TEXT [HREF LABEL])}}
@@ -50,6 +52,7 @@
 //
 // Functions: number (12,345), plural N ONE MANY, percent PART WHOLE, duration,
 // join LIST SEP, dict KEY VALUE…, list VALUE…, asset NAME, icon NAME, query .Query NAME VALUE.
+// Assets that a page may name itself: swagger-ui.js and swagger-ui.css.
 //
 // # Markup with classes of its own
 //
