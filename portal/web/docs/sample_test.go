@@ -142,6 +142,7 @@ func (h *hospital) create(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, http.StatusBadRequest, fmt.Sprint("a report comes as ", r.Header.Get("Content-Type"), err))
 		return
 	}
+	w.Header().Set("Content-Type", "application/fhir+json")
 	w.Header().Set("Location", h.URL+"/fhir/harbor/DocumentReference/d1")
 	w.WriteHeader(http.StatusCreated)
 	_, _ = io.WriteString(w, `{"resourceType":"DocumentReference","id":"d1"}`)
@@ -275,7 +276,7 @@ func (h *hospital) trySamples(t *testing.T, dir, language string, p program) {
 		{taskAppointments, "location", nil, []string{"a1", "a2"}, []string{"Location?status=active", "Appointment?" + today() + "&location=l1%2Cl2"}},
 		{taskAppointments, "patient", []string{identifier}, []string{"a1", "a2"}, []string{search, "Appointment?" + today() + "&patient=p1"}},
 		{taskPatient, "date", []string{identifier}, []string{"p1", "Lindqvist", "1970-01-01", "female"}, []string{search}},
-		{taskReport, "date", []string{identifier, filepath.Join(dir, "report.pdf"), "R-1"}, []string{"201", h.URL + "/fhir/harbor/DocumentReference/d1"}, []string{search, "Encounter?patient=p1"}},
+		{taskReport, "date", []string{identifier, filepath.Join(dir, "report.pdf"), "R-1"}, []string{h.URL + "/fhir/harbor/DocumentReference/d1"}, []string{search, "Encounter?patient=p1"}},
 	} {
 		h.asked, h.tokens, h.errors = nil, nil, nil
 		p.Task, p.By = tt.task, tt.by
