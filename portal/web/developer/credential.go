@@ -60,7 +60,9 @@ func (p *Pages) renderCredential(r *page.Request, status int, app ownApp, creden
 			shown.Request = &request
 		}
 	}
-	if err := p.askGateway(r.Context(), &shown); err != nil {
+	err := p.askGateway(r.Context(), &shown)
+	gone := adminapi.Refused(err, http.StatusNotFound) && (credential.Gone() || credential.Lost())
+	if err != nil && !gone {
 		shown.Away = awayText(err)
 	}
 	return r.Render(status, "dev-credential", shown)

@@ -120,3 +120,35 @@ func TestAKeyThatTheGatewayLost(t *testing.T) {
 	require.Contains(t, shown, "/revoke")
 	require.Contains(t, s.as("member").ok("/apps/"+credential.AppID), "Not known to the gateway")
 }
+
+func TestACredentialThatCouldNotBeMadeSaysWhy(t *testing.T) {
+	s := newSite(t)
+	app := s.app("Worklist")
+	request := s.approved(app, time.Time{})
+	s.gateway.refuse = "the plan is not in force"
+	member, path := s.as("member"), "/apps/"+app.ID+"/keys/new"
+	member.refused("", "The plan is not in force.", path, "request", request.ID, "make", "key", "life", "30", "once", member.once(path))
+	found, err := s.store.CredentialsOfApp(t.Context(), app.ID)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	shown := member.ok("/credentials/" + found[0].ID)
+	require.Contains(t, shown, "the plan is not in force")
+	require.Contains(t, shown, "Failed")
+	require.NotContains(t, shown, "Not everything is shown")
+	require.NotContains(t, shown, "/revoke")
+}
+
+func TestDuringARotationNothingElseIsOffered(t *testing.T) {
+	s := newSite(t)
+	credential := s.credential(s.approved(s.app("Worklist"), time.Time{}), "night", 0)
+	require.NoError(t, s.store.BeginRotation(t.Context(), s.by("member"), credential.ID))
+	member, path := s.as("member"), "/credentials/"+credential.ID
+	shown := member.ok(path)
+	require.Contains(t, shown, "A rotation is under way")
+	require.NotContains(t, shown, path+"/rotate")
+	require.Contains(t, shown, path+"/revoke")
+	for _, what := range []string{"/rotate", "/edit"} {
+		require.Equal(t, http.StatusConflict, member.get(path+what).status)
+		require.Equal(t, http.StatusConflict, member.post(path+what, "grace", "none", "name", "x").status)
+	}
+}

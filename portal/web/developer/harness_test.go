@@ -205,6 +205,10 @@ func (g *gateway) KeyLimits(_ context.Context, id string) (*adminapi.Limits, err
 func (g *gateway) KeyErrors(_ context.Context, id string) ([]adminapi.CallError, error) {
 	leave, err := g.enter()
 	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	_, err = g.key(id)
 	return g.errors[id], err
 }
 

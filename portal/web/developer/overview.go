@@ -18,6 +18,9 @@ func (p *Pages) overview(r *page.Request) error {
 	if seen.Apps, err = p.store.AppsOf(ctx, r.User.ID); err != nil {
 		return err
 	}
+	if seen.memberships, err = p.store.TeamsOf(ctx, r.User.ID); err != nil {
+		return err
+	}
 	if seen.requests, err = p.store.RequestsOf(ctx, r.User.ID); err != nil {
 		return err
 	}
@@ -48,8 +51,25 @@ type overviewData struct {
 	Usage  store.Usage
 	Chart  ui.Chart
 
+	memberships []store.Membership
 	requests    []store.AccessRequest
 	credentials []ownCredential
+}
+
+// builds returns the apps that the reader can change, and whether they could
+// have one: in a team in which they may build, or in one that they make.
+func (o overviewData) builds() (apps []store.App, could bool) {
+	teams := make(map[string]bool)
+	for _, m := range o.memberships {
+		teams[m.Team.ID] = rights{Role: m.Role}.CanChange()
+		could = could || teams[m.Team.ID]
+	}
+	for _, app := range o.Apps {
+		if teams[app.TeamID] && app.Archived.IsZero() {
+			apps = append(apps, app)
+		}
+	}
+	return apps, could || len(o.memberships) == 0
 }
 
 // Pending are the requests that wait for a decision.
@@ -91,15 +111,17 @@ type step struct {
 	Href, Label       string // what to press when it is the next one; "" = nothing but wait
 }
 
-// Steps is the way to the first call; nil once it was made.
+// Steps is the way to the first call; nil once it was made, and for those who
+// only look.
 func (o overviewData) Steps() []step {
+	apps, could := o.builds()
 	called := o.Usage.Total > 0 || slices.ContainsFunc(o.credentials, func(c ownCredential) bool { return !c.LastUsed.IsZero() })
-	if called {
+	if called || !could {
 		return nil
 	}
 	steps := []step{
-		{Done: len(o.Apps) > 0, Title: "Create an app", Text: "An app is one program of yours. It holds its access, its keys and its usage.", Href: "/apps/new", Label: "Create an app"},
-		o.accessStep(),
+		{Done: len(apps) > 0, Title: "Create an app", Text: "An app is one program of yours. It holds its access, its keys and its usage.", Href: "/apps/new", Label: "Create an app"},
+		o.accessStep(apps),
 		o.keyStep(),
 		{Title: "Make the first call", Text: "The quick start shows it in curl, JavaScript, Go and Python, filled in with your app.", Href: "/docs/quick-start", Label: "Open the quick start"},
 	}
@@ -116,15 +138,14 @@ func (o overviewData) Steps() []step {
 	return steps
 }
 
-func (o overviewData) accessStep() step {
-	s := step{Title: "Ask for access", Text: "Choose a plan and hospitals, and say what for. An administrator decides."}
-	if len(o.Apps) > 0 {
-		s.Href, s.Label = "/apps/"+o.Apps[0].ID+"/request", "Ask for access"
-	}
-	s.Done = o.approved() != nil
-	if !s.Done && len(o.Pending()) > 0 {
-		s.Href, s.Note = "/apps/"+o.Pending()[0].AppID, "Waits for an administrator's decision."
-		s.Label = "Look at the request"
+func (o overviewData) accessStep(apps []store.App) step {
+	s := step{Title: "Ask for access", Text: "Choose a plan and hospitals, and say what for. An administrator decides.", Done: o.approved() != nil}
+	pending := o.Pending()
+	switch {
+	case len(pending) > 0:
+		s.Note, s.Href, s.Label = "Waits for an administrator's decision.", "/apps/"+pending[0].AppID, "Look at the request"
+	case len(apps) > 0:
+		s.Href, s.Label = "/apps/"+apps[0].ID+"/request", "Ask for access"
 	}
 	return s
 }

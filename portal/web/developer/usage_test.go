@@ -166,3 +166,16 @@ func TestPagesWithNothing(t *testing.T) {
 	}
 	require.NotContains(t, s.as("viewer").ok("/apps/"+app.ID), "/request")
 }
+
+func TestTheOverviewAsksNobodyToDoWhatTheyMayNot(t *testing.T) {
+	s := newSite(t)
+	viewer := s.as("viewer")
+	require.Contains(t, viewer.ok("/"), "as soon as a member makes one")
+	app := s.app("Worklist")
+	require.NotContains(t, viewer.ok("/"), "Your way to the first call")
+	require.Contains(t, s.as("member").ok("/"), "/apps/"+app.ID+"/request")
+	require.NoError(t, s.store.ArchiveApp(t.Context(), s.by("owner"), app.ID))
+	shown := s.as("member").ok("/")
+	require.NotContains(t, shown, "/apps/"+app.ID+"/request", "it is archived")
+	require.Contains(t, shown, `<li class="current"><h3>Create an app`)
+}
