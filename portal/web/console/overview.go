@@ -1,7 +1,9 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"fhirgate/portal/store"
@@ -9,10 +11,12 @@ import (
 	"fhirgate/portal/web/ui"
 )
 
-// What the overview shows of longer lists, and how far it looks ahead.
+// What the overview shows of longer lists, how far it looks ahead, and how many
+// ends the store tells of at most.
 const (
 	glance     = 5
 	endingSoon = 30 * 24 * time.Hour
+	mostEnding = 50
 )
 
 func (p *Pages) overview(r *page.Request) error {
@@ -39,7 +43,7 @@ func (p *Pages) overview(r *page.Request) error {
 	return r.Render(http.StatusOK, "console-overview", struct {
 		Pending     store.List[store.AccessRequest]
 		Ending      []store.Credential // the first of them
-		EndingCount int
+		EndingCount string             // "" = none
 		Today       store.DayCount
 		TodayFailed int64
 		TodayCalls  int64
@@ -52,12 +56,24 @@ func (p *Pages) overview(r *page.Request) error {
 		Away        string
 		Viewer      string // id of whoever looks: their own requests are not theirs to decide
 	}{
-		Pending: pending, Ending: ending[:min(len(ending), glance)], EndingCount: len(ending),
+		Pending: pending, Ending: ending[:min(len(ending), glance)], EndingCount: endingCount(len(ending)),
 		Today: lastOf(used.Days), TodayFailed: errorsOf(lastOf(used.Days)), TodayCalls: callsOn(lastOf(used.Days)),
 		Usage: used, Failed: errorsOf(used.Days...), Chart: callsOf(used), Acts: acts.Items,
 		Hospitals: len(hospitals), InTrouble: inTrouble(hospitals, p.now()), Away: absenceOf(away),
 		Viewer: r.User.ID,
 	})
+}
+
+// endingCount says how many keys end soon, as far as that is known.
+func endingCount(n int) string {
+	switch {
+	case n == 0:
+		return ""
+	case n >= mostEnding:
+		return fmt.Sprintf("%d or more", n)
+	default:
+		return strconv.Itoa(n)
+	}
 }
 
 // lastOf returns the last day of a range, which is today.

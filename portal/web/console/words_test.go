@@ -78,3 +78,7 @@ func TestProblemsAreSplitFromTheirPlaces(t *testing.T) {
 		{"routes/st-mary.yaml:12:7", "unknown key: vendr"}, {"policies/a.json:3", "no scopes"}, {"", "no plan: none is left"},
 	}, problemsOf([]string{"routes/st-mary.yaml:12:7: unknown key: vendr", "policies/a.json:3: no scopes", "no plan: none is left"}))
 }
+
+func TestEndsAreCountedAsFarAsTheyAreKnown(t *testing.T) {
+	require.Equal(t, []string{"", "1", "49", "50 or more"}, []string{endingCount(0), endingCount(1), endingCount(49), endingCount(50)})
+}
