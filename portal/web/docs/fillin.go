@@ -36,7 +36,7 @@ func (p *Pages) fillIn(view *quickView) error {
 	var err error
 	if view.Language == langCurl && view.Program.Kind == kindJWT {
 		token := view.Program
-		token.Task = taskToken
+		token.TokenOnly = true
 		if view.Token, err = sample(langJavaScript, token); err != nil {
 			return err
 		}

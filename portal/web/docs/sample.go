@@ -15,7 +15,6 @@ const (
 	taskAppointments = "appointments"
 	taskPatient      = "patient"
 	taskReport       = "report"
-	taskToken        = "token" // for programs that cannot sign
 )
 
 // How programs show who they are.
@@ -44,17 +43,20 @@ type program struct {
 	Zone     string // the hospital's time zone
 	By       string // how the hospital is asked for appointments: date, location or patient
 	Once     bool   // the hospital takes conditional creates of DocumentReferences
+
+	TokenOnly bool // it prints a token with which the task can be done, for programs that cannot sign
 }
 
 // What says what the program does, for its first line.
 func (p program) What() string {
+	if p.TokenOnly {
+		return "Prints an access token."
+	}
 	switch p.Task {
 	case taskAppointments:
 		return "Prints today's appointments."
 	case taskPatient:
 		return "Prints a patient who is known by an identifier."
-	case taskToken:
-		return "Prints an access token."
 	default:
 		return "Delivers a PDF as a report about a patient."
 	}
@@ -119,7 +121,7 @@ func (p program) arguments(identifier string) string {
 //go:embed samples/*.tmpl
 var sampleFiles embed.FS
 
-var samples = template.Must(template.New("").Funcs(template.FuncMap{"sh": shell, "quote": strconv.QuoteToASCII}).
+var samples = template.Must(template.New("").Funcs(template.FuncMap{"sh": shell, "quote": strconv.QuoteToASCII, "js": javaScript}).
 	ParseFS(sampleFiles, "samples/*.tmpl"))
 
 // sample writes a program in a language.
@@ -128,8 +130,11 @@ func sample(language string, p program) (string, error) {
 	if err := samples.ExecuteTemplate(&text, language, p); err != nil {
 		return "", fmt.Errorf("sample %s: %w", language, err)
 	}
-	if language != langGo {
-		return strings.TrimRight(text.String(), "\n") + "\n", nil
+	switch language {
+	case langPython:
+		return tidy(text.String(), 2), nil
+	case langCurl, langJavaScript:
+		return tidy(text.String(), 1), nil
 	}
 	formatted, err := format.Source(text.Bytes())
 	if err != nil {
@@ -138,5 +143,20 @@ func sample(language string, p program) (string, error) {
 	return string(formatted), nil
 }
 
+// tidy leaves at most so many lines empty in a row: what is left out leaves gaps.
+func tidy(text string, lines int) string {
+	most := strings.Repeat("\n", lines+1)
+	for strings.Contains(text, most+"\n") {
+		text = strings.ReplaceAll(text, most+"\n", most)
+	}
+	return strings.TrimRight(text, "\n") + "\n"
+}
+
 // shell quotes a word for a POSIX shell.
 func shell(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// javaScript quotes a text as JavaScript is written here.
+func javaScript(text string) string {
+	quoted := strconv.QuoteToASCII(text)
+	return "'" + strings.NewReplacer(`\"`, `"`, `'`, `\'`).Replace(quoted[1:len(quoted)-1]) + "'"
+}
