@@ -51,7 +51,7 @@ func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User) (
 	if err != nil {
 		return nil, fmt.Errorf("second factor: %w", err)
 	}
-	plain, err := json.Marshal(sealedSecret{user.ID, key.Secret()})
+	plain, err := json.Marshal(sealedSecret{user.ID, key.Secret()}) //nolint:gosec // to be sealed
 	if err != nil {
 		return nil, err
 	}
@@ -135,16 +135,20 @@ func (s *Service) SecondFactor(ctx context.Context, by store.By, user store.User
 	return err
 }
 
-// RemoveTOTP takes the second factor out of force, by a code. Errors: ErrCode,
-// ErrAdministrator or a *Throttled.
-func (s *Service) RemoveTOTP(ctx context.Context, by store.By, user store.User, code string) error {
+// RemoveTOTP takes the second factor out of force, by a code, ends all sessions,
+// and returns the user as it is then. Errors: ErrCode, ErrAdministrator or a
+// *Throttled.
+func (s *Service) RemoveTOTP(ctx context.Context, by store.By, user store.User, code string) (store.User, error) {
 	if user.Role == store.RoleAdmin {
-		return ErrAdministrator
+		return store.User{}, ErrAdministrator
 	}
 	if err := s.takeCode(ctx, by, user, code); err != nil {
-		return err
+		return store.User{}, err
 	}
-	return s.store.RemoveTOTP(ctx, by, user.ID)
+	if err := s.store.RemoveTOTP(ctx, by, user.ID); err != nil {
+		return store.User{}, err
+	}
+	return s.store.User(ctx, user.ID)
 }
 
 // takeCode uses up a code.

@@ -153,14 +153,18 @@ func TestRemovingTheSecondFactor(t *testing.T) {
 	w := newWorld(t)
 	u, secret, _ := w.enrolled(w.user(ann))
 	w.clock.pass(time.Minute)
-	require.Same(t, ErrCode, w.RemoveTOTP(w.ctx, by, u, "1234567"))
+	_, err := w.RemoveTOTP(w.ctx, by, u, "1234567")
+	require.Same(t, ErrCode, err)
 	require.True(t, w.again(u).HasSecondFactor())
-	require.NoError(t, w.RemoveTOTP(w.ctx, by, u, w.code(secret)))
-	require.False(t, w.again(u).HasSecondFactor())
+	removed, err := w.RemoveTOTP(w.ctx, by, u, w.code(secret))
+	require.NoError(t, err)
+	require.False(t, removed.HasSecondFactor())
+	require.Greater(t, removed.Edition, u.Edition)
 
 	boss, secret, _ := w.enrolled(w.user("boss@pacs.example", admin))
 	w.clock.pass(time.Minute)
-	require.Same(t, ErrAdministrator, w.RemoveTOTP(w.ctx, by, boss, w.code(secret)))
+	_, err = w.RemoveTOTP(w.ctx, by, boss, w.code(secret))
+	require.Same(t, ErrAdministrator, err)
 	require.True(t, w.again(boss).HasSecondFactor())
 }
 

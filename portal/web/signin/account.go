@@ -96,7 +96,7 @@ func (p *Pages) stay(r *page.Request, user store.User, text string) error {
 }
 
 func (p *Pages) endSessions(r *page.Request) error {
-	if err := p.store.SetPassword(r.Context(), r.By(), r.User.ID, r.User.PasswordHash); err != nil {
+	if err := p.store.EndSessions(r.Context(), r.By(), r.User.ID); err != nil {
 		return err
 	}
 	user, err := p.store.User(r.Context(), r.User.ID)

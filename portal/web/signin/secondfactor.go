@@ -99,7 +99,7 @@ func (p *Pages) remove(r *page.Request) error {
 	if !r.User.HasSecondFactor() {
 		return r.Redirect("/account")
 	}
-	err = p.identity.RemoveTOTP(r.Context(), r.By(), r.User, form.Value("code"))
+	user, err := p.identity.RemoveTOTP(r.Context(), r.By(), r.User, form.Value("code"))
 	if errors.Is(err, identity.ErrAdministrator) {
 		return page.Forbidden(identity.ErrAdministrator.Text)
 	}
@@ -111,6 +111,5 @@ func (p *Pages) remove(r *page.Request) error {
 		form.Values.Del("code")
 		return p.showAccount(r, status, accountView{Remove: form})
 	}
-	r.Flash("warn", "Your second factor is removed. Your account is less safe now.")
-	return r.Redirect("/account")
+	return p.stay(r, user, "Your second factor is removed. All other sessions are over.")
 }
