@@ -58,8 +58,14 @@ func (p *Pages) quickStart(r *page.Request) error {
 	if err := p.chooseHospital(r, view); err != nil {
 		return err
 	}
-	view.Program.Task = choose(view, &view.Tasks, "task", taskAppointments, "Today's appointments", taskPatient, "A patient by identifier", taskReport, "Deliver a report")
-	view.Language = choose(view, &view.Languages, "lang", langCurl, "curl", langJavaScript, "JavaScript", langGo, "Go", langPython, "Python")
+	view.Tasks = []tab{
+		{Value: taskAppointments, Label: "Today's appointments"}, {Value: taskPatient, Label: "A patient by identifier"}, {Value: taskReport, Label: "Deliver a report"},
+	}
+	view.Languages = []tab{
+		{Value: langCurl, Label: "curl"}, {Value: langJavaScript, Label: "JavaScript"}, {Value: langGo, Label: "Go"}, {Value: langPython, Label: "Python"},
+	}
+	view.Program.Task = choose(view.Query, "task", view.Tasks)
+	view.Language = choose(view.Query, "lang", view.Languages)
 	if view.Hospital.ID == "" {
 		return r.Render(http.StatusOK, "quick-start", view)
 	}
@@ -69,19 +75,13 @@ func (p *Pages) quickStart(r *page.Request) error {
 	return r.Render(http.StatusOK, "quick-start", view)
 }
 
-// choose makes tabs of values and labels, and returns the value that the address
-// asks for, or the first.
-func choose(view *quickView, tabs *[]tab, name string, pairs ...string) string {
-	chosen := pairs[0]
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i] == view.Query.Get(name) {
-			chosen = pairs[i]
-		}
-	}
-	for i := 0; i < len(pairs); i += 2 {
-		*tabs = append(*tabs, tab{Value: pairs[i], Label: pairs[i+1], Current: pairs[i] == chosen})
-	}
-	return chosen
+// choose marks the tab that the address asks for, or the first, and returns its
+// value.
+func choose(query url.Values, name string, tabs []tab) string {
+	chosen := slices.IndexFunc(tabs, func(t tab) bool { return t.Value == query.Get(name) })
+	chosen = max(chosen, 0)
+	tabs[chosen].Current = true
+	return tabs[chosen].Value
 }
 
 // chooseApp finds the app of the address among the reader's own, or takes the
