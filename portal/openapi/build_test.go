@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -195,6 +196,22 @@ func TestTheRouteAddsWhatStatementsLeaveOut(t *testing.T) {
 	for _, not := range []string{"PUT /{hospital}/Patient", "DELETE /{hospital}/Patient/{id}", "GET /{hospital}/Device/{id}"} {
 		require.NotContains(t, all, not)
 	}
+}
+
+// A statement that lists without end does not become a document without end.
+func TestListsAreBounded(t *testing.T) {
+	var types, parameters, operations []string
+	for i := range 2 * maxListed {
+		types = append(types, `{"type":"T`+strings.Repeat("x", i%60)+strings.Repeat("y", i/60)+`","interaction":[{"code":"read"}]}`)
+		parameters = append(parameters, fmt.Sprintf(`{"name":"p%d","type":"token"}`, i))
+		operations = append(operations, fmt.Sprintf(`{"name":"o%d"}`, i))
+	}
+	types[0] = `{"type":"Patient","interaction":[{"code":"search-type"}],"searchParam":[` + strings.Join(parameters, ",") + `],"operation":[` + strings.Join(operations, ",") + `]}`
+	h, err := Parse("h", "H", []byte(`{"resourceType":"CapabilityStatement","rest":[{"mode":"server","resource":[`+strings.Join(types, ",")+`]}]}`))
+	require.NoError(t, err)
+	require.Len(t, h.types, maxListed)
+	require.Len(t, h.types["Patient"].parameters, maxListed)
+	require.Len(t, h.types["Patient"].operations, maxListed)
 }
 
 func FuzzParse(f *testing.F) {

@@ -76,6 +76,12 @@ var (
 	operationName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 )
 
+// maxListed bounds each list of a statement: what is beyond is left out. R4 has
+// 148 types, and no type has so many search parameters.
+const maxListed = 300
+
+func bounded[T any](list []T) []T { return list[:min(len(list), maxListed)] }
+
 // Parse reads a hospital's CapabilityStatement as the gateway serves it. What it
 // does not know it passes over. An error names the hospital.
 func Parse(id, name string, body []byte) (*Hospital, error) {
@@ -93,14 +99,14 @@ func Parse(id, name string, body []byte) (*Hospital, error) {
 		}
 		h.system = codes(rest.Interaction)
 		h.operations = names(rest.Operation)
-		for _, r := range rest.Resource {
+		for _, r := range bounded(rest.Resource) {
 			if !typeName.MatchString(r.Type) {
 				continue
 			}
 			o := &offer{
 				interactions: codes(r.Interaction), operations: names(r.Operation),
-				parameters: searches(slices.Concat(r.SearchParam, rest.SearchParam)),
-				includes:   r.SearchInclude, revIncludes: r.SearchRevInclude,
+				parameters: searches(slices.Concat(bounded(r.SearchParam), bounded(rest.SearchParam))),
+				includes:   bounded(r.SearchInclude), revIncludes: bounded(r.SearchRevInclude),
 			}
 			for form, taken := range map[string]bool{
 				"conditional-create": r.ConditionalCreate, "conditional-update": r.ConditionalUpdate, "conditional-patch": r.ConditionalPatch,
@@ -159,7 +165,7 @@ func (h *Hospital) addOperations(operations map[string][]string) {
 
 func codes(list []code) []string {
 	var found []string
-	for _, c := range list {
+	for _, c := range bounded(list) {
 		found = append(found, c.Code)
 	}
 	return found
@@ -167,7 +173,7 @@ func codes(list []code) []string {
 
 func names(list []named) []string {
 	var found []string
-	for _, n := range list {
+	for _, n := range bounded(list) {
 		found = append(found, n.Name)
 	}
 	return plain(found)
