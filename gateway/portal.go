@@ -37,14 +37,14 @@ func openPortal(ctx context.Context, settings *engine.Settings, version string, 
 		return nil, err
 	}
 	return portal.Open(ctx, portal.Options{
-		Config:     *settings.Portal,
-		Admin:      adminapi.NewClient(settings.Portal.AdminURL, secret),
-		GatewayURL: strings.TrimSuffix(settings.PublicURL, "/"),
-		ActsKey:    actsKey,
-		SealKeys:   seal,
-		Address:    facade.Proxies(proxies).Address,
-		Log:        log.With("part", "portal"),
-		Version:    version,
+		Config:    *settings.Portal,
+		Admin:     adminapi.NewClient(settings.Portal.AdminURL, secret),
+		PublicURL: strings.TrimSuffix(settings.PublicURL, "/"),
+		ActsKey:   actsKey,
+		SealKeys:  seal,
+		Address:   facade.Proxies(proxies).Address,
+		Log:       log.With("part", "portal"),
+		Version:   version,
 	})
 }
 

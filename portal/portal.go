@@ -38,14 +38,14 @@ import (
 
 // Options are what a portal is made of. All but Address are required.
 type Options struct {
-	Config     config.Config // completed
-	Admin      *adminapi.Client
-	GatewayURL string                         // the gateway's public URL, which programs call
-	ActsKey    []byte                         // at least 32 bytes
-	SealKeys   jose.JSONWebKeySet             // seal second factors
-	Address    func(*http.Request) netip.Addr // the client's, behind proxies; nil = the connection's
-	Log        *slog.Logger
-	Version    string
+	Config    config.Config // completed
+	Admin     *adminapi.Client
+	PublicURL string                         // the gateway's, which programs call, without a slash at the end
+	ActsKey   []byte                         // at least 32 bytes
+	SealKeys  jose.JSONWebKeySet             // seal second factors
+	Address   func(*http.Request) netip.Addr // the client's, behind proxies; nil = the connection's
+	Log       *slog.Logger
+	Version   string
 }
 
 // Portal is an open portal.
@@ -147,15 +147,15 @@ func (p *Portal) pages(o Options) (http.Handler, error) {
 		}
 		return issued.Secret, issued.Credential.Expires, nil
 	}, nil)
-	try, err := tryit.New(tryit.Options{Gateway: o.Admin, Keys: own, GatewayURL: gatewayURL, PublicURL: o.GatewayURL})
+	try, err := tryit.New(tryit.Options{Gateway: o.Admin, Keys: own, GatewayURL: gatewayURL, PublicURL: o.PublicURL})
 	if err != nil {
 		return nil, err
 	}
-	source := openapi.NewSource(openapi.Options{Gateway: o.Admin, GatewayURL: gatewayURL, PublicURL: o.GatewayURL, Secret: own.Secret})
+	source := openapi.NewSource(openapi.Options{Gateway: o.Admin, GatewayURL: gatewayURL, PublicURL: o.PublicURL, Secret: own.Secret})
 	routes := slices.Concat(
 		signin.New(signin.Options{Store: p.store, Identity: p.people}).Routes(),
-		developer.New(developer.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter(), PublicURL: o.GatewayURL}).Routes(),
-		docs.New(docs.Options{Store: p.store, Gateway: o.Admin, Source: source, Try: try, PublicURL: o.GatewayURL}).Routes(),
+		developer.New(developer.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter(), PublicURL: o.PublicURL, AutoApprove: o.Config.AutoApprove}).Routes(),
+		docs.New(docs.Options{Store: p.store, Gateway: o.Admin, Source: source, Try: try, PublicURL: o.PublicURL}).Routes(),
 		console.New(console.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter()}).Routes(),
 	)
 	templates, err := ui.NewTemplates(page.Templates(), signin.Templates(), developer.Templates(), docs.Templates(), console.Templates())

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -219,7 +220,7 @@ func (b *browser) look(name string) {
 		picture, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true)})
 		require.NoError(b.t, err)
 		require.NoError(b.t, os.WriteFile(filepath.Join(shotsDir(), name+view.name+".png"), picture.Data, 0o644))
-		require.False(b.t, script[bool](b, `document.documentElement.scrollWidth > document.documentElement.clientWidth`), "%s%s: the page is wider than %d pixels", name, view.name, view.width)
+		assert.False(b.t, script[bool](b, `document.documentElement.scrollWidth > document.documentElement.clientWidth`), "%s%s: the page is wider than %d pixels", name, view.name, view.width)
 		b.axe(name + view.name)
 	}
 	b.view(1280, "light")
@@ -248,5 +249,5 @@ func (b *browser) axe(name string) {
 	run(b, chromedp.Evaluate[any](source+";0"))
 	found := script[string](b, `axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(
 		r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => ({rule: v.id, nodes: v.nodes.map(n => n.html + ' ' + n.failureSummary)}))))`)
-	require.Equal(b.t, "[]", found, "axe-core on %s", name)
+	assert.Equal(b.t, "[]", found, "axe-core on %s", name)
 }

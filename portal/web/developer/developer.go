@@ -52,13 +52,14 @@ type Inviter interface {
 	Invite(context.Context, store.By, store.Invitation) (link string, mailed bool, err error)
 }
 
-// Options are what the pages work with. All but Now are required.
+// Options are what the pages work with. All but AutoApprove and Now are required.
 type Options struct {
 	Store       *store.Store
 	Gateway     Gateway
 	Credentials Credentials
 	Inviter     Inviter
 	PublicURL   string           // of the gateway, as programs reach it
+	AutoApprove []string         // plans whose requests need no administrator, as far as they reach simulated hospitals only
 	Now         func() time.Time // nil = time.Now
 }
 
@@ -69,6 +70,7 @@ type Pages struct {
 	credentials Credentials
 	inviter     Inviter
 	publicURL   string
+	autoApprove []string
 	now         func() time.Time
 }
 
@@ -79,7 +81,7 @@ func New(o Options) *Pages {
 	}
 	return &Pages{
 		store: o.Store, gateway: o.Gateway, credentials: o.Credentials, inviter: o.Inviter,
-		publicURL: strings.TrimRight(o.PublicURL, "/"), now: o.Now,
+		publicURL: strings.TrimRight(o.PublicURL, "/"), autoApprove: o.AutoApprove, now: o.Now,
 	}
 }
 

@@ -243,13 +243,13 @@ type site struct {
 	ahead   time.Duration // how far the pages' clock goes ahead
 }
 
-func newSite(t testing.TB) *site {
+func newSite(t testing.TB, autoApprove ...string) *site {
 	t.Helper()
 	s := &site{t: t, store: storetest.Open(t, storetest.SQLite), gateway: newGateway(), inviter: &inviter{}, users: map[string]store.User{}}
 	log := slog.New(slog.DiscardHandler)
 	s.pages = developer.New(developer.Options{
 		Store: s.store, Gateway: s.gateway, Credentials: credentials.New(s.store, s.gateway, log), Inviter: s.inviter,
-		PublicURL: "https://gw.example/", Now: func() time.Time { return time.Now().Add(s.ahead) },
+		PublicURL: "https://gw.example/", AutoApprove: autoApprove, Now: func() time.Time { return time.Now().Add(s.ahead) },
 	})
 	templates, err := ui.NewTemplates(page.Templates(), developer.Templates())
 	require.NoError(t, err)

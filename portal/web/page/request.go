@@ -66,14 +66,17 @@ func (r *Request) File(name string) (string, error) {
 	return string(content), err
 }
 
+// maxPage is the last page that is looked for.
+const maxPage = 1_000_000
+
 // Page returns which page of a list the address asks for (page=2), with size
 // items a page.
 func (r *Request) Page(size int) store.Page {
 	number, err := strconv.Atoi(r.URL.Query().Get("page"))
-	if err != nil || number < 1 {
+	if err != nil {
 		number = 1
 	}
-	return store.Page{Number: number, Size: size}
+	return store.Page{Number: min(max(number, 1), maxPage), Size: size}
 }
 
 // Render answers with a page: the template of this name, filled with data.

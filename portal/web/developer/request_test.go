@@ -1,0 +1,43 @@
+package developer_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fhirgate/portal/store"
+)
+
+// Of the plans that the settings name, those for simulated hospitals alone need
+// no administrator.
+func TestRequestsThatAreApprovedAtOnce(t *testing.T) {
+	for plan, c := range map[string]struct {
+		named []string
+		state store.RequestState
+	}{
+		"practice": {[]string{"practice", "ward"}, store.RequestApproved},
+		"ward":     {[]string{"practice", "ward"}, store.RequestPending}, // it reaches real ones
+		"not told": {nil, store.RequestPending},
+	} {
+		t.Run(plan, func(t *testing.T) {
+			if plan == "not told" {
+				plan = "practice"
+			}
+			s := newSite(t, c.named...)
+			app := s.app("Worklist")
+			answer := s.as("member").post("/apps/"+app.ID+"/request", "plan", plan, "hospitals", "harbor", "purpose", "Show worklists to radiologists")
+			require.Equal(t, http.StatusSeeOther, answer.status)
+			requests, err := s.store.RequestsOfApp(t.Context(), app.ID)
+			require.NoError(t, err)
+			require.Len(t, requests, 1)
+			require.Equal(t, c.state, requests[0].State)
+			if c.state == store.RequestApproved {
+				acts, err := s.store.Acts(t.Context(), store.ActFilter{Name: "access.approve"}, store.Page{})
+				require.NoError(t, err)
+				require.Len(t, acts.Items, 1)
+				require.Empty(t, acts.Items[0].UserID, "the portal itself has approved it")
+			}
+		})
+	}
+}
