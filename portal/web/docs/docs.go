@@ -29,21 +29,26 @@ type Gateway interface {
 	Hospitals(ctx context.Context) ([]adminapi.Hospital, error)
 }
 
-// Options are what the pages work with. All are required.
+// Options are what the pages work with. All but Log are required.
 type Options struct {
 	Store     *store.Store
 	Gateway   Gateway
 	Source    *openapi.Source
 	Try       *tryit.Trier
-	PublicURL string // where callers reach the gateway, without a slash at the end
-	Log       *slog.Logger
+	PublicURL string       // where callers reach the gateway, without a slash at the end
+	Log       *slog.Logger // of what the gateway lacks; nil = nothing is logged
 }
 
 // Pages are the pages.
 type Pages struct{ o Options }
 
 // New returns the pages.
-func New(o Options) *Pages { return &Pages{o: o} }
+func New(o Options) *Pages {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Pages{o: o}
+}
 
 // Routes lists the pages. All are for everybody who is signed in.
 func (p *Pages) Routes() []page.Route {

@@ -164,7 +164,9 @@ func (s *site) credential(app store.App, name, kind, request string, hints []sto
 
 func TestPagesAreForThoseWhoAreSignedIn(t *testing.T) {
 	s := newSite(t)
-	for _, route := range New(Options{}).Routes() {
+	pages := New(Options{})
+	require.NotNil(t, pages.o.Log)
+	for _, route := range pages.Routes() {
 		require.Equal(t, page.Developer, route.Access, route.Path)
 	}
 	s.client.Jar = nil
