@@ -64,12 +64,13 @@ func scanHead(r row) (head, error) {
 
 const headQuery = "SELECT count, hash, mac FROM acts_head"
 
-// foundActs puts the head of an empty trail into its place. Acts without a head
-// get none: a new one would hide that it was taken away.
+// foundActs puts the head of the trail into its place in a new database, in which
+// nothing has been done. Any other has a head, unless it was taken away, which a new
+// one would hide.
 func (s *Store) foundActs(ctx context.Context) error {
 	return s.transact(ctx, "acts", func(q queries) error {
 		_, err := q.exec(ctx, `INSERT INTO acts_head (one, count, hash, mac)
-			SELECT 1, 0, '', CAST(? AS TEXT) WHERE NOT EXISTS (SELECT 1 FROM acts) AND NOT EXISTS (SELECT 1 FROM acts_head)`,
+			SELECT 1, 0, '', CAST(? AS TEXT) WHERE NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM acts_head)`,
 			s.chain.seal(head{}))
 		return err
 	})

@@ -84,12 +84,12 @@ type PlanCount struct {
 	Apps        int // that have such a credential
 }
 
-const ( //nolint:gosec // columns, no credentials
-	credentialColumns = `c.id, COALESCE(c.app_id, ''), COALESCE(apps.name, ''), COALESCE(teams.id, ''), COALESCE(teams.name, ''),
+const (
+	consumerColumns = `c.id, COALESCE(c.app_id, ''), COALESCE(apps.name, ''), COALESCE(teams.id, ''), COALESCE(teams.name, ''),
 		COALESCE(c.request_id, ''), c.key_id, c.name, c.kind, c.plan, c.hospitals, c.origin, c.state, c.note, c.created_by,
 		c.created, c.expires, c.changed, c.hints, c.last_used`
-	credentialJoins = `LEFT JOIN apps ON apps.id = c.app_id LEFT JOIN teams ON teams.id = apps.team_id`
-	credentialQuery = "SELECT " + credentialColumns + " FROM credentials c " + credentialJoins
+	consumerJoins = `LEFT JOIN apps ON apps.id = c.app_id LEFT JOIN teams ON teams.id = apps.team_id`
+	consumerQuery = "SELECT " + consumerColumns + " FROM credentials c " + consumerJoins
 
 	// workingStates are those in which a credential works, or may.
 	workingStates = "('creating', 'active', 'rotating', 'revoking')"
@@ -105,28 +105,28 @@ func scanCredential(r row) (Credential, error) {
 
 // Credential returns the credential of an id.
 func (s *Store) Credential(ctx context.Context, id string) (Credential, error) {
-	return one(ctx, s.read(), scanCredential, credentialQuery+" WHERE c.id = ?", id)
+	return one(ctx, s.read(), scanCredential, consumerQuery+" WHERE c.id = ?", id)
 }
 
 // CredentialByKey returns the credential of a consumer of the gateway.
 func (s *Store) CredentialByKey(ctx context.Context, keyID string) (Credential, error) {
-	return one(ctx, s.read(), scanCredential, credentialQuery+" WHERE c.key_id = ?", keyID)
+	return one(ctx, s.read(), scanCredential, consumerQuery+" WHERE c.key_id = ?", keyID)
 }
 
 // CredentialsOfApp returns the credentials of an app, newest first.
 func (s *Store) CredentialsOfApp(ctx context.Context, appID string) ([]Credential, error) {
-	return all(ctx, s.read(), scanCredential, credentialQuery+" WHERE c.app_id = ? ORDER BY c.created DESC, c.id DESC", appID)
+	return all(ctx, s.read(), scanCredential, consumerQuery+" WHERE c.app_id = ? ORDER BY c.created DESC, c.id DESC", appID)
 }
 
 // CredentialsOf returns the credentials of all teams of a user, newest first.
 func (s *Store) CredentialsOf(ctx context.Context, userID string) ([]Credential, error) {
-	return all(ctx, s.read(), scanCredential, credentialQuery+` JOIN members ON members.team_id = apps.team_id
+	return all(ctx, s.read(), scanCredential, consumerQuery+` JOIN members ON members.team_id = apps.team_id
 		WHERE members.user_id = ? ORDER BY c.created DESC, c.id DESC`, userID)
 }
 
 // Credentials returns credentials, newest first.
 func (s *Store) Credentials(ctx context.Context, filter CredentialFilter, page Page) (List[Credential], error) {
-	chosen := selection{columns: credentialColumns, table: "credentials", alias: "c", joins: credentialJoins, order: "c.created DESC, c.id DESC"}
+	chosen := selection{columns: consumerColumns, table: "credentials", alias: "c", joins: consumerJoins, order: "c.created DESC, c.id DESC"}
 	chosen.where.is("c.state", string(filter.State))
 	chosen.where.is("c.plan", filter.Plan)
 	chosen.where.is("c.kind", filter.Kind)
@@ -141,7 +141,7 @@ func (s *Store) Credentials(ctx context.Context, filter CredentialFilter, page P
 // has followed, the oldest first.
 func (s *Store) Pending(ctx context.Context) ([]Credential, error) {
 	return all(ctx, s.read(), scanCredential,
-		credentialQuery+" WHERE c.state IN ('creating', 'rotating', 'revoking') ORDER BY c.changed, c.id")
+		consumerQuery+" WHERE c.state IN ('creating', 'rotating', 'revoking') ORDER BY c.changed, c.id")
 }
 
 // KeyStates returns the states of all credentials by key id.
@@ -171,7 +171,7 @@ func (s *Store) Expiring(ctx context.Context, userID string, within time.Duratio
 	if userID != "" {
 		where.add("apps.team_id IN (SELECT team_id FROM members WHERE user_id = ?)", userID)
 	}
-	return all(ctx, s.read(), scanCredential, credentialQuery+where.String()+" ORDER BY c.ends, c.id LIMIT ?",
+	return all(ctx, s.read(), scanCredential, consumerQuery+where.String()+" ORDER BY c.ends, c.id LIMIT ?",
 		append(where.args, maxExpiring)...)
 }
 

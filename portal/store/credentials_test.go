@@ -257,7 +257,7 @@ func TestExpiring(t *testing.T) {
 			"key_2_grace":              {day(30), []store.SecretHint{{Hint: "a", Until: day(1)}, {Hint: "b", Until: day(2)}}},
 			"key_1_grace_without_end":  {time.Time{}, []store.SecretHint{{Hint: "a", Until: day(1)}}},
 			"key_grace_with_a_new_one": {time.Time{}, []store.SecretHint{{Hint: "a", Until: day(1)}, {Hint: "b"}}},
-			"key_4_before_its_grace":   {day(4), []store.SecretHint{{Hint: "a", Until: day(5)}}},
+			"key_15_before_its_grace":  {day(1).Add(12 * time.Hour), []store.SecretHint{{Hint: "a", Until: day(6)}}},
 		} {
 			c := w.credential(t, by, app, key)
 			require.NoError(t, w.BeginRotation(ctx, by, c.ID))
@@ -272,7 +272,7 @@ func TestExpiring(t *testing.T) {
 			}
 			return keys
 		}
-		require.Equal(t, []string{"key_1_grace_without_end", "key_2_grace", "key_3_soon", "key_4_before_its_grace"}, expiring(by.UserID))
+		require.Equal(t, []string{"key_1_grace_without_end", "key_15_before_its_grace", "key_2_grace", "key_3_soon"}, expiring(by.UserID))
 		require.Empty(t, expiring("user_other"))
 		require.Len(t, expiring(""), 4, "of everybody")
 	})

@@ -28,7 +28,7 @@ func (s *Store) BeginCredential(ctx context.Context, by By, credential Credentia
 			return act{}, err
 		}
 		var err error
-		c, err = one(ctx, q, scanCredential, credentialQuery+" WHERE c.id = ?", c.ID)
+		c, err = one(ctx, q, scanCredential, consumerQuery+" WHERE c.id = ?", c.ID)
 		return act{"credential.create", "credential", c.ID, credentialDetail(c)}, err
 	})
 	return c, err

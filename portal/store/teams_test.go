@@ -101,6 +101,9 @@ func TestApps(t *testing.T) {
 		require.ErrorIs(t, w.ArchiveApp(ctx, by, app.ID), store.ErrConflict)
 		require.ErrorIs(t, w.ArchiveApp(ctx, by, "app_none"), store.ErrNotFound)
 		require.ErrorIs(t, w.UpdateApp(ctx, by, app), store.ErrConflict)
+		c.KeyID = "key_two"
+		_, err = w.BeginCredential(ctx, by, c)
+		require.ErrorIs(t, err, store.ErrConflict, "what was approved is over with the app")
 		waiting, err = w.Request(ctx, waiting.ID)
 		require.NoError(t, err)
 		require.Equal(t, store.RequestWithdrawn, waiting.State)
