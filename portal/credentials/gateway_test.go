@@ -119,6 +119,9 @@ func (m *memory) Rotate(_ context.Context, id string, rotation adminapi.Rotation
 		for i := range key.Secrets {
 			key.Secrets[i].Until = time.Now().UTC().Add(time.Duration(rotation.Grace))
 		}
+		if rotation.Grace == 0 {
+			key.Secrets = nil
+		}
 		var hint record.Secret
 		hint, secret = m.secret()
 		key.Secrets = append(key.Secrets, hint)
@@ -138,8 +141,14 @@ func (m *memory) Revoke(_ context.Context, id string) (*record.Key, error) {
 
 func (m *memory) WithdrawSecret(_ context.Context, id, hash string) (*record.Key, error) {
 	return m.change(id, func(key *record.Key) error {
-		key.Secrets = slices.DeleteFunc(key.Secrets, func(s record.Secret) bool { return s.Hash == hash })
-		key.Secrets[len(key.Secrets)-1].Until = time.Time{}
+		left := slices.DeleteFunc(slices.Clone(key.Secrets), func(s record.Secret) bool { return s.Hash == hash })
+		if len(left) == 0 {
+			return &adminapi.Refusal{Status: http.StatusConflict, Text: "it is the last secret of the key"}
+		}
+		if key.Secrets[len(key.Secrets)-1].Hash == hash {
+			left[len(left)-1].Until = time.Time{}
+		}
+		key.Secrets = left
 		return nil
 	})
 }

@@ -82,12 +82,14 @@ func (s *Service) abandon(ctx context.Context, credential store.Credential, reas
 		note = reason.Error()
 	}
 	if _, err := s.store.FailCredential(ctx, store.System, credential.ID, note); err != nil {
+		s.giveUp(credential.ID)
 		return fmt.Errorf("%w; its record: %w", reason, err)
 	}
 	if isRefusal(reason) {
 		return reason
 	}
 	if err := s.end(ctx, credential.KeyID); err != nil {
+		s.behind.Store(true)
 		s.log.Warn("a key that was not completed may exist until the gateway answers again", "credential", credential.ID, "key", credential.KeyID)
 	}
 	return reason

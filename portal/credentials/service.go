@@ -7,7 +7,8 @@
 // start, and from time to time, and brings both together again:
 //
 //   - a key that was being made is revoked, as nobody has seen its secret;
-//   - of a rotation, a secret that nobody has seen is withdrawn;
+//   - of a rotation, a secret that nobody has seen is withdrawn, and so is one that
+//     the record has dropped;
 //   - a revocation is completed;
 //   - a key of the command line gets a record;
 //   - a key whose record says that it must not work is revoked;
@@ -22,6 +23,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"fhirgate/gateway/adminapi"
@@ -48,7 +51,10 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	began   time.Time // what was begun before is another process's
-	started bool      // Start has come through
+
+	started bool        // Start has come through; only Start and Run look
+	behind  atomic.Bool // something could not be ended at the gateway: Sync is due
+	givenUp sync.Map    // when this process gave a change up, by credential id
 }
 
 // New returns a service. Its log names ids only.

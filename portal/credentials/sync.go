@@ -41,11 +41,7 @@ func (s *Service) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-repair.C:
-			if s.started {
-				err = s.repair(ctx, s.now().Add(-unattended))
-			} else {
-				err = s.Start(ctx)
-			}
+			err = s.catchUp(ctx)
 		case <-whole.C:
 			err = s.Sync(ctx)
 		}
@@ -60,7 +56,24 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// repair completes or takes back what was begun before a time.
+// catchUp repairs what was broken off, and compares everything when something
+// could not be ended at the gateway.
+func (s *Service) catchUp(ctx context.Context) error {
+	if !s.started {
+		return s.Start(ctx)
+	}
+	err := s.repair(ctx, s.now().Add(-unattended))
+	if s.behind.Swap(false) {
+		if late := s.Sync(ctx); late != nil {
+			s.behind.Store(true)
+			err = errors.Join(err, late)
+		}
+	}
+	return err
+}
+
+// repair completes or takes back what was begun before a time, or is known to be
+// broken off. A revocation is completed at once: there is no way back from it.
 func (s *Service) repair(ctx context.Context, before time.Time) error {
 	pending, err := s.store.Pending(ctx)
 	if err != nil {
@@ -68,11 +81,28 @@ func (s *Service) repair(ctx context.Context, before time.Time) error {
 	}
 	var failed []error
 	for _, credential := range pending {
-		if credential.Changed.Before(before) {
+		if credential.State == store.CredentialRevoking || credential.Changed.Before(before) || s.gaveUp(credential) {
 			failed = append(failed, s.settle(ctx, credential))
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// giveUp notes that nobody in this process works on a change any more.
+func (s *Service) giveUp(credentialID string) { s.givenUp.Store(credentialID, s.now()) }
+
+// gaveUp reports whether the change that a credential is in was given up by this
+// process. A later one of another portal is another change.
+func (s *Service) gaveUp(credential store.Credential) bool {
+	at, found := s.givenUp.Load(credential.ID)
+	if !found {
+		return false
+	}
+	if credential.Changed.After(at.(time.Time)) {
+		s.givenUp.Delete(credential.ID)
+		return false
+	}
+	return true
 }
 
 // settle brings one change that was broken off to an end.
@@ -93,7 +123,9 @@ func (s *Service) settle(ctx context.Context, credential store.Credential) error
 }
 
 // Sync compares all records with all keys and brings them together. The records
-// are read first: a key that is made meanwhile is then in the later list.
+// are read first: a key that is made meanwhile is then in the later list. What is
+// known of a key that is being rotated stays as it is: by that it is told which
+// secret is new, if the rotation is broken off.
 func (s *Service) Sync(ctx context.Context) error {
 	states, err := s.store.KeyStates(ctx)
 	if err != nil {
@@ -103,13 +135,24 @@ func (s *Service) Sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rotating, err := s.rotating(ctx)
+	if err != nil {
+		return err
+	}
 	var failed []error
 	mirrors := make([]store.Mirror, 0, len(keys))
 	listed := make(map[string]bool, len(keys))
 	for _, key := range keys {
 		listed[key.ID] = true
+		if rotating[key.ID] {
+			continue
+		}
+		key, err := s.compare(ctx, key, states[key.ID])
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
 		mirrors = append(mirrors, mirrorOf(key))
-		failed = append(failed, s.compare(ctx, key, states[key.ID]))
 	}
 	for id, state := range states {
 		if !listed[id] && state == store.CredentialActive {
@@ -120,8 +163,31 @@ func (s *Service) Sync(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// compare brings a key and the state of its record, "" for none, together.
-func (s *Service) compare(ctx context.Context, key *record.Key, state store.CredentialState) error {
+// rotating returns the key ids of the credentials that are being rotated.
+func (s *Service) rotating(ctx context.Context) (map[string]bool, error) {
+	pending, err := s.store.Pending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]bool)
+	for _, credential := range pending {
+		if credential.State == store.CredentialRotating {
+			found[credential.KeyID] = true
+		}
+	}
+	return found, nil
+}
+
+// compare brings a key and the state of its record, "" for none, together, and
+// returns the key as it is then.
+func (s *Service) compare(ctx context.Context, key *record.Key, state store.CredentialState) (*record.Key, error) {
+	if key.Status(s.now()) == "active" && state == store.CredentialActive {
+		return s.endDropped(ctx, key)
+	}
+	return key, s.compareState(ctx, key, state)
+}
+
+func (s *Service) compareState(ctx context.Context, key *record.Key, state store.CredentialState) error {
 	works := key.Status(s.now()) == "active"
 	switch {
 	case state == "" && works:
@@ -140,7 +206,11 @@ func (s *Service) compare(ctx context.Context, key *record.Key, state store.Cred
 		})
 	case !key.Revoked.IsZero() && (state == store.CredentialActive || state == store.CredentialLost):
 		return s.withRecord(ctx, key.ID, func(c store.Credential) error {
-			return s.Revoke(ctx, store.System, c.ID, "it was revoked at the gateway")
+			err := s.Revoke(ctx, store.System, c.ID, "it was revoked at the gateway")
+			if errors.Is(err, store.ErrConflict) { // somebody else was faster
+				return nil
+			}
+			return err
 		})
 	}
 	return nil
