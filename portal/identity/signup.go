@@ -12,18 +12,14 @@ import (
 // maxName bounds what people are called, in characters.
 const maxName = 80
 
-// ReasonName is the reason of a refused name, which tells it from a refused
-// password.
-const ReasonName = "name"
-
 // Name returns what somebody is called, tidied, or a *Refusal.
 func Name(text string) (string, error) {
 	name := strings.Join(strings.Fields(text), " ")
 	switch {
 	case name == "" || !utf8.ValidString(name):
-		return "", &Refusal{ReasonName, "Tell us your name: colleagues see it beside what you do."}
+		return "", &Refusal{"name", "Tell us your name: colleagues see it beside what you do."}
 	case utf8.RuneCountInString(name) > maxName:
-		return "", &Refusal{ReasonName, "A name has at most 80 characters."}
+		return "", &Refusal{"name", "A name has at most 80 characters."}
 	}
 	return name, nil
 }

@@ -71,11 +71,10 @@ func (p *Pages) verify(r *page.Request) error {
 	if err != nil {
 		return linkOver(err)
 	}
-	user, err := p.identity.FinishSignUp(r.Context(), r.By(), token, form.Value("name"), form.Values.Get("password"))
-	if err != nil {
-		return p.newAccountRefused(r, "verify-email", newAccountView{Form: form, Email: email, Token: token}, err)
-	}
-	return p.enter(r, user, "/")
+	view := newAccountView{Form: form, Email: email, Token: token}
+	return p.newAccount(r, "verify-email", view, func(name, password string) (store.User, error) {
+		return p.identity.FinishSignUp(r.Context(), r.By(), token, name, password)
+	})
 }
 
 func (p *Pages) invitationForm(r *page.Request) error {
@@ -114,29 +113,34 @@ func (p *Pages) accept(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := p.identity.AcceptInvitation(r.Context(), r.By(), view.Token, form.Value("name"), form.Values.Get("password"))
-	if err != nil {
-		view.Form = form
-		return p.newAccountRefused(r, "invitation", view, err)
-	}
-	return p.enter(r, user, "/")
+	view.Form = form
+	return p.newAccount(r, "invitation", view, func(name, password string) (store.User, error) {
+		return p.identity.AcceptInvitation(r.Context(), r.By(), view.Token, name, password)
+	})
 }
 
-// newAccountRefused shows the page of a new account again.
-func (p *Pages) newAccountRefused(r *page.Request, name string, view newAccountView, err error) error {
-	field := "password"
+// newAccount makes an account of what a form holds and lets its owner in, or shows
+// the page again with all that is wrong.
+func (p *Pages) newAccount(r *page.Request, template string, view newAccountView, create func(name, password string) (store.User, error)) error {
+	form, password := view.Form, view.Form.Values.Get("password")
 	var refusal *identity.Refusal
-	switch {
-	case errors.Is(err, identity.ErrLink):
-		return linkOver(err)
-	case errors.Is(err, identity.ErrTaken):
-		field = ""
-	case errors.As(err, &refusal) && refusal.Reason == identity.ReasonName:
-		field = "name"
+	if _, err := identity.Name(form.Value("name")); errors.As(err, &refusal) {
+		form.Fail("name", refusal.Text)
 	}
-	status, err := refused(r, view.Form, field, err)
-	if err != nil {
-		return err
+	if err := p.identity.CheckPassword(password, view.Email); errors.As(err, &refusal) {
+		form.Fail("password", refusal.Text)
 	}
-	return r.Render(status, name, view)
+	if form.OK() {
+		user, err := create(form.Value("name"), password)
+		if err == nil {
+			return p.enter(r, user, "/")
+		}
+		if errors.Is(err, identity.ErrLink) { // used up just now, in another window
+			return linkOver(err)
+		}
+		if _, err := refused(r, form, "", err); err != nil {
+			return err
+		}
+	}
+	return r.Render(http.StatusUnprocessableEntity, template, view)
 }
