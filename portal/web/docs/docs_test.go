@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,13 +52,31 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"resourceType":"OperationOutcome","text":"<script>alert(1)</script>"}`)
 }
 
+// logged is a log that may be read while a page is still being noted.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // site is the pages as they are served.
 type site struct {
 	t       *testing.T
 	store   *store.Store
 	gateway *gateway
 	server  *httptest.Server
-	log     strings.Builder
+	log     logged
 	client  *http.Client
 	user    store.User
 }
