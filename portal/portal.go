@@ -137,8 +137,8 @@ func openIdentity(o Options, records *store.Store) (*identity.Service, error) {
 // hospitals.
 const ownKeyLife = 24 * time.Hour
 
-// pages joins all pages, and what lies around them.
-func (p *Portal) pages(o Options) (http.Handler, error) {
+// routes are all pages, and what their forms do.
+func (p *Portal) routes(o Options) ([]page.Route, error) {
 	gatewayURL := strings.TrimSuffix(o.Config.GatewayURL, "/")
 	own := tryit.NewOwnKey(func(ctx context.Context) (string, time.Time, error) {
 		issued, err := p.credentials.System(ctx, "portal: try it", o.Config.TryPlan, nil, ownKeyLife)
@@ -152,12 +152,20 @@ func (p *Portal) pages(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	source := openapi.NewSource(openapi.Options{Gateway: o.Admin, GatewayURL: gatewayURL, PublicURL: o.PublicURL, Secret: own.Secret})
-	routes := slices.Concat(
+	return slices.Concat(
 		signin.New(signin.Options{Store: p.store, Identity: p.people}).Routes(),
 		developer.New(developer.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter(), PublicURL: o.PublicURL, AutoApprove: o.Config.AutoApprove}).Routes(),
 		docs.New(docs.Options{Store: p.store, Gateway: o.Admin, Source: source, Try: try, PublicURL: o.PublicURL}).Routes(),
 		console.New(console.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter()}).Routes(),
-	)
+	), nil
+}
+
+// pages serves the routes, and what lies around them.
+func (p *Portal) pages(o Options) (http.Handler, error) {
+	routes, err := p.routes(o)
+	if err != nil {
+		return nil, err
+	}
 	templates, err := ui.NewTemplates(page.Templates(), signin.Templates(), developer.Templates(), docs.Templates(), console.Templates())
 	if err != nil {
 		return nil, err
@@ -171,10 +179,14 @@ func (p *Portal) pages(o Options) (http.Handler, error) {
 		Sessions:  page.NewSessions(p.store.Sessions(), strings.HasPrefix(o.Config.PublicURL, "https://")),
 		Templates: templates, Log: o.Log, Proxy: o.Address, Version: o.Version,
 	}
+	compressing, err := compressed(kit.Handler(routes))
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", assets)
 	mux.HandleFunc("GET /healthz", p.healthy)
-	mux.Handle("/", kit.Handler(routes))
+	mux.Handle("/", compressing)
 	return secured(mux, &o.Config)
 }
 
@@ -189,11 +201,17 @@ func (p *Portal) healthy(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
+// startTimeout bounds how long pages wait for a gateway that does not answer when
+// the portal starts.
+const startTimeout = 10 * time.Second
+
 // background brings the portal's records and the gateway's keys together, keeps
 // them so, and collects usage. What it returns is closed when all of that has
 // ended after ctx.
 func (p *Portal) background(ctx context.Context) (stopped <-chan struct{}) {
-	if err := p.credentials.Start(ctx); err != nil {
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := p.credentials.Start(starting); err != nil {
 		p.log.Warn("the portal's records and the gateway's keys are not compared yet", "problem", err)
 	}
 	var group sync.WaitGroup

@@ -67,7 +67,7 @@ func (p *Pages) document(r *page.Request) error {
 		p.o.Log.WarnContext(r.Context(), "the API reference lacks something", "request_id", r.ID, "problem", problem.Error())
 	}
 	sum := sha256.Sum256(d.JSON)
-	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	tag := `W/"` + hex.EncodeToString(sum[:8]) + `"` // weak: its bytes differ when they are compressed
 	h := r.W.Header()
 	h.Set("Content-Type", "application/vnd.oai.openapi+json; version=3.1")
 	h.Set("Cache-Control", "private, no-cache")
