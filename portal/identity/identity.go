@@ -60,11 +60,12 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: o.Store, public: strings.TrimSuffix(o.PublicURL, "/"), keys: o.Keys, domains: o.SignupDomains, mailer: o.Mailer,
-		log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), now: o.Now,
+		now:      o.Now,
 		throttle: &throttle{store: o.Store, now: o.Now, flying: make(map[string]int)},
 		posts:    posts{slots: make(chan struct{}, maxPosts)},
 	}
-	s.inviter = NewInviter(o.Store, o.PublicURL, o.Mailer, s.log)
+	s.inviter = NewInviter(o.Store, o.PublicURL, o.Mailer, o.Log)
+	s.log = s.inviter.log
 	var err error
 	if s.passwords, err = newPasswords(cmp.Or(o.Hash, recommended)); err != nil {
 		return nil, err

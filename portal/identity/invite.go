@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,9 +24,10 @@ type Inviter struct {
 }
 
 // NewInviter returns an inviter whose links begin with publicURL. Without a
-// mailer (nil) its links are handed on by those who invite.
+// mailer (nil) its links are handed on by those who invite; without a log (nil)
+// nobody is told of mails that cannot be sent.
 func NewInviter(s *store.Store, publicURL string, mailer *Mailer, log *slog.Logger) *Inviter {
-	return &Inviter{store: s, public: strings.TrimSuffix(publicURL, "/"), mailer: mailer, log: log}
+	return &Inviter{store: s, public: strings.TrimSuffix(publicURL, "/"), mailer: mailer, log: cmp.Or(log, slog.New(slog.DiscardHandler))}
 }
 
 // Invite opens an invitation, for seven days unless it says otherwise, and mails

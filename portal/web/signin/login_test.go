@@ -214,8 +214,15 @@ func TestNothingStaysOfAnEarlierUser(t *testing.T) {
 	bob := w.user("bob@pacs.example", store.RoleDeveloper)
 	b := w.browser()
 	b.login(ann).goes(t, "/")
+	b.get("/remember")
+	require.Contains(t, b.get("/remember").body, "before: user_")
 	b.login("bob@pacs.example").goes(t, "/")
 	require.Contains(t, b.get("/").body, bob.ID)
+	require.Equal(t, "before: ", b.get("/remember").body)
+
+	b.post("/forgot-password", "email", ann)
+	b.post("/reset-password", "token", strings.TrimPrefix(w.link(), "/reset-password?token="), "password", fresh).goes(t, "/login")
+	b.get("/").goes(t, "/login")
 }
 
 func TestDisabledUsersAreOut(t *testing.T) {

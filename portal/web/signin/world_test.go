@@ -107,6 +107,12 @@ func newWorld(t *testing.T, change ...func(*identity.Options)) *world {
 	server.Config.Handler = kit.Handler(append(New(Options{Store: w.store, Identity: w.identity}).Routes(),
 		page.Route{Method: http.MethodGet, Path: "/{$}", Access: page.Developer, Handle: own("overview")},
 		page.Route{Method: http.MethodGet, Path: "/apps", Access: page.Developer, Handle: own("apps")},
+		page.Route{Method: http.MethodGet, Path: "/remember", Access: page.Developer, Handle: func(r *page.Request) error {
+			before := r.Recall("something")
+			r.Remember("something", r.User.ID)
+			_, err := io.WriteString(r.W, "before: "+before)
+			return err
+		}},
 		page.Route{Method: http.MethodGet, Path: "/console", Access: page.Admin, Handle: own("console")}))
 	server.Start()
 	t.Cleanup(func() {
