@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -119,6 +122,9 @@ func ServePortal(ctx context.Context, o PortalOptions) (err error) {
 	log := slog.New(slog.NewJSONHandler(o.Log, &slog.HandlerOptions{Level: level}))
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	if err := hasAdminSecret(settings.DataDir); err != nil {
+		return err
+	}
 	p, err := openPortal(ctx, settings, o.Version, log)
 	if err != nil {
 		return err
@@ -130,6 +136,16 @@ func ServePortal(ctx context.Context, o PortalOptions) (err error) {
 	}
 	log.Info("the portal is ready", "version", o.Version, "address", listener.Addr().String(), "url", settings.Portal.PublicURL)
 	return p.Serve(ctx, listener)
+}
+
+// hasAdminSecret returns an error where the secret of the gateway's admin API is
+// missing. Only the gateway makes one: it would not know one that is made here.
+func hasAdminSecret(dataDir string) error {
+	path := filepath.Join(dataDir, AdminSecretFile)
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("the secret of the gateway's admin API: %w (copy it from the gateway's data folder)", err)
+	}
+	return nil
 }
 
 // OpenPortalStore opens the store of the portal, for a command. It returns the

@@ -155,7 +155,7 @@ func (p *Portal) routes(o Options) ([]page.Route, error) {
 	return slices.Concat(
 		signin.New(signin.Options{Store: p.store, Identity: p.people}).Routes(),
 		developer.New(developer.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter(), PublicURL: o.PublicURL, AutoApprove: o.Config.AutoApprove}).Routes(),
-		docs.New(docs.Options{Store: p.store, Gateway: o.Admin, Source: source, Try: try, PublicURL: o.PublicURL}).Routes(),
+		docs.New(docs.Options{Store: p.store, Gateway: o.Admin, Source: source, Try: try, PublicURL: o.PublicURL, Log: o.Log}).Routes(),
 		console.New(console.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter()}).Routes(),
 	), nil
 }
