@@ -45,7 +45,7 @@ type world struct {
 	provider *identitytest.Provider
 
 	mu      sync.Mutex
-	ahead   time.Duration // of the test's clock
+	now     time.Time // passes only when a test lets it
 	log     bytes.Buffer
 	private []string // what must not be in the log
 }
@@ -53,13 +53,13 @@ type world struct {
 func (w *world) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return time.Now().Add(w.ahead)
+	return w.now
 }
 
 func (w *world) pass(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ahead += d
+	w.now = w.now.Add(d)
 }
 
 // Write takes the log.
@@ -71,7 +71,7 @@ func (w *world) Write(p []byte) (int, error) {
 
 func newWorld(t *testing.T, change ...func(*identity.Options)) *world {
 	t.Helper()
-	w := &world{t: t, private: []string{password, fresh, ann, "@"}}
+	w := &world{t: t, now: time.Now(), private: []string{password, fresh, ann, "@"}}
 	server := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + server.Listener.Addr().String()
 	options := storetest.Options(t, storetest.SQLite)
