@@ -127,7 +127,12 @@ func (r *Request) Redirect(format string, parts ...string) error {
 	for i, part := range parts {
 		escaped[i] = url.PathEscape(part)
 	}
-	target := fmt.Sprintf(format, escaped...)
+	return r.GoTo(fmt.Sprintf(format, escaped...))
+}
+
+// GoTo sends the reader on to what Next has returned; to "/" where that is no
+// path of the portal.
+func (r *Request) GoTo(target string) error {
 	if !isLocal(target) {
 		target = "/"
 	}

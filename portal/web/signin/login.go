@@ -27,7 +27,7 @@ func (p *Pages) showLogin(r *page.Request, status int, form *page.Form, next str
 
 func (p *Pages) loginForm(r *page.Request) error {
 	if r.User.ID != "" {
-		return goTo(r, r.Next())
+		return r.GoTo(r.Next())
 	}
 	return p.showLogin(r, http.StatusOK, page.NewForm(), r.Next())
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"fhirgate/portal/identity"
@@ -121,15 +120,7 @@ func (p *Pages) admit(r *page.Request, user store.User, next string) error {
 	if err := p.identity.SignedIn(r.Context(), r.By(), user); err != nil {
 		return err
 	}
-	return goTo(r, next)
-}
-
-// goTo redirects to a path that Next has returned.
-func goTo(r *page.Request, next string) error {
-	if next == "" {
-		next = "/"
-	}
-	return r.Redirect(strings.ReplaceAll(next, "%", "%%"))
+	return r.GoTo(next)
 }
 
 // linkOver is the page of a one-time link that is not good any more.
