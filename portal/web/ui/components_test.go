@@ -66,6 +66,7 @@ func TestAMistakeInATemplateIsAnError(t *testing.T) {
 		`{{template "field" (field . "n" "N" "bold")}}`:            `field n: unknown option "bold"`,
 		`{{template "badge" (badge "A" "green")}}`:                 `tone "green": allowed are ok, warn, bad, info, quiet`,
 		`{{template "confirm" (confirm "A" "B" "C" "/d" "loud")}}`: `confirm: unknown option "loud"`,
+
 		`{{icon "unicorn"}}`:                     `no drawing is named "icons/unicorn.svg"`,
 		`{{dict "a"}}`:                           `dict: 1 arguments, want pairs`,
 		`{{join 5 ","}}`:                         `join: int is no list`,
