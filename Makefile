@@ -2,7 +2,7 @@
 # built with the same tags and -trimpath, or the host refuses to start.
 TAGS    := goplugin embedso
 GOBUILD := go build -trimpath -tags "$(TAGS)"
-GOTEST  := go test -trimpath -tags "$(TAGS)"
+GOTEST  := go test -trimpath -timeout 30m -tags "$(TAGS)"
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TOOLS   := $(CURDIR)/.tools
 
