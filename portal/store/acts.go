@@ -76,7 +76,8 @@ func (s *Store) foundActs(ctx context.Context) error {
 	})
 }
 
-// appendAct writes an act behind the last one.
+// appendAct writes an act behind the last one. A head that somebody has changed is
+// not sealed anew, so that it is found however much is done after it.
 func (s *Store) appendAct(ctx context.Context, q queries, by By, done act) error {
 	end, err := one(ctx, q, scanHead, headQuery)
 	if err != nil {
@@ -99,8 +100,11 @@ func (s *Store) appendAct(ctx context.Context, q queries, by By, done act) error
 	if err != nil {
 		return err
 	}
-	end = head{Count: a.Seq, Hash: a.Hash}
-	_, err = q.exec(ctx, "UPDATE acts_head SET count = ?, hash = ?, mac = ?", end.Count, end.Hash, s.chain.seal(end))
+	next := head{Count: a.Seq, Hash: a.Hash, MAC: end.MAC}
+	if s.chain.sealed(end) {
+		next.MAC = s.chain.seal(next)
+	}
+	_, err = q.exec(ctx, "UPDATE acts_head SET count = ?, hash = ?, mac = ?", next.Count, next.Hash, next.MAC)
 	return err
 }
 

@@ -273,3 +273,28 @@ func TestActsHoldNoSecrets(t *testing.T) {
 		require.NotContains(t, out.String(), token)
 	})
 }
+
+// TestACutTrailIsNotSealedAnew cuts the last acts away, and lets the portal work on.
+func TestACutTrailIsNotSealedAnew(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		for i := range 4 {
+			require.NoError(t, w.Record(ctx, store.System, "test", "test", strconv.Itoa(i), nil))
+		}
+		drop := "DROP TRIGGER acts_remain"
+		if w.options.Postgres != "" {
+			drop += " ON acts"
+		}
+		for _, statement := range []string{
+			drop, "DELETE FROM acts WHERE seq > 2", "UPDATE acts_head SET count = 2, hash = (SELECT hash FROM acts WHERE seq = 2)",
+		} {
+			_, err := w.raw(t).ExecContext(ctx, statement)
+			require.NoError(t, err)
+		}
+		require.NoError(t, w.Record(ctx, store.System, "test", "test", "after", nil))
+		require.NoError(t, w.Record(ctx, store.System, "test", "test", "after", nil))
+		verdict, err := w.VerifyActs(ctx)
+		require.NoError(t, err)
+		require.Contains(t, verdict.Problem, "head of the trail was changed")
+	})
+}

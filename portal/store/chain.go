@@ -24,6 +24,9 @@ func (c chain) seal(h head) string {
 	return c.mac("head", h)
 }
 
+// sealed reports whether a head is as it was written.
+func (c chain) sealed(h head) bool { return hmac.Equal([]byte(h.MAC), []byte(c.seal(h))) }
+
 // mac is an HMAC over a value's JSON form, and over what the value is: a head must
 // not pass for an act.
 func (c chain) mac(what string, v any) string {
@@ -63,7 +66,7 @@ func (v *verifier) end(h head) {
 	seq := v.Count + 1
 	switch {
 	case v.Broken != 0:
-	case !hmac.Equal([]byte(h.MAC), []byte(v.seal(h))):
+	case !v.sealed(h):
 		v.broken(seq, "the head of the trail was changed")
 	case h.Count > v.Count:
 		v.broken(seq, fmt.Sprintf("the acts from %d to %d are missing", seq, h.Count))
