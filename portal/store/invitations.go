@@ -116,3 +116,26 @@ func (s *Store) WithdrawInvitation(ctx context.Context, by By, id string) error 
 			"UPDATE invitations SET withdrawn = ? WHERE id = ? AND accepted = 0 AND withdrawn = 0", stamp(s.now()), id)
 	})
 }
+
+// withdrawInvitationsOf makes the open invitations of a user void who may not
+// invite any more: all of them, or those into a team. Nobody comes back by one
+// that they have sent to themselves. Administrators may invite into every team
+// [invitation.withdraw for each].
+func (s *Store) withdrawInvitationsOf(ctx context.Context, q queries, by By, userID, teamID string) error {
+	open := conditions{parts: []string{"accepted = 0", "withdrawn = 0"}}
+	open.add("invited_by = ?", userID)
+	open.add("NOT EXISTS (SELECT 1 FROM users WHERE id = invited_by AND role = 'admin' AND disabled = 0)")
+	open.is("team_id", teamID)
+	void, err := all(ctx, q, value[string], "UPDATE invitations SET withdrawn = ?"+open.String()+" RETURNING id",
+		append([]any{stamp(s.now())}, open.args...)...)
+	if err != nil {
+		return err
+	}
+	for _, id := range void {
+		detail := map[string]string{"reason": "who invited may not any more"}
+		if err := s.appendAct(ctx, q, by, act{"invitation.withdraw", "invitation", id, detail}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -187,4 +188,80 @@ func TestTokensAreNotInTheFile(t *testing.T) {
 			require.False(t, bytes.Contains(content, []byte(token)), path)
 		}
 	}
+}
+
+// TestASessionThatEndedStaysSo commits a session that a slow request has loaded
+// before it was ended.
+func TestASessionThatEndedStaysSo(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx, sessions := t.Context(), w.Sessions()
+		commit := func() { require.NoError(t, sessions.CommitCtx(ctx, "token", []byte("data"), w.now.Add(time.Hour))) }
+		isOver := func() {
+			_, found, err := sessions.FindCtx(ctx, "token")
+			require.NoError(t, err)
+			require.False(t, found)
+		}
+		commit()
+		require.NoError(t, sessions.DeleteCtx(ctx, "token"))
+		isOver()
+		commit()
+		isOver()
+		w.now = w.now.Add(5 * time.Minute) // longer than a request may take
+		require.NoError(t, sessions.CommitCtx(ctx, "another", []byte("data"), w.now.Add(time.Hour)))
+		commit()
+		isOver()
+	})
+}
+
+// TestWhoMayNotInviteAnyMoreHasNoOpenInvitations has people invite themselves once
+// more just before they lose what they may do.
+func TestWhoMayNotInviteAnyMoreHasNoOpenInvitations(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, boss := w.user(t, "boss", store.RoleAdmin)
+		left, owner := w.user(t, "owner", store.RoleDeveloper)
+		team, err := w.CreateTeam(ctx, owner, "Imaging")
+		require.NoError(t, err)
+		require.NoError(t, w.SetMember(ctx, owner, team.ID, boss.UserID, store.TeamOwner))
+		n := 0
+		invite := func(by store.By, role store.Role, teamID string) string {
+			n++
+			_, token, err := w.Invite(ctx, by, store.Invitation{
+				Email: fmt.Sprintf("alias%d@example.org", n), Role: role, TeamID: teamID, TeamRole: store.TeamOwner, Expires: w.now.Add(time.Hour),
+			})
+			require.NoError(t, err)
+			return token
+		}
+		isOpen := func(token string) bool {
+			_, err := w.InvitationByToken(ctx, token)
+			if err != nil {
+				require.ErrorIs(t, err, store.ErrNotFound)
+			}
+			return err == nil
+		}
+		kept := invite(boss, store.RoleAdmin, team.ID)
+		for name, lose := range map[string]func(user store.User, by store.By) error{
+			"demoted":  func(user store.User, _ store.By) error { return w.SetRole(ctx, boss, user.ID, store.RoleDeveloper) },
+			"disabled": func(user store.User, _ store.By) error { return w.Disable(ctx, boss, user.ID) },
+		} {
+			user, by := w.user(t, name, store.RoleAdmin)
+			token := invite(by, store.RoleAdmin, "")
+			require.NoError(t, lose(user, by))
+			require.False(t, isOpen(token), name)
+		}
+		token := invite(owner, store.RoleDeveloper, team.ID)
+		require.NoError(t, w.SetMember(ctx, owner, team.ID, left.ID, store.TeamOwner))
+		require.True(t, isOpen(token), "an owner may invite")
+		require.NoError(t, w.SetMember(ctx, boss, team.ID, left.ID, store.TeamMember))
+		require.False(t, isOpen(token), "no owner any more")
+		require.NoError(t, w.SetMember(ctx, boss, team.ID, left.ID, store.TeamOwner))
+		token = invite(owner, store.RoleDeveloper, team.ID)
+		require.NoError(t, w.RemoveMember(ctx, boss, team.ID, left.ID))
+		require.False(t, isOpen(token), "in the team no more")
+		require.Contains(t, w.acts(t), "invitation.withdraw")
+
+		require.NoError(t, w.SetMember(ctx, boss, team.ID, left.ID, store.TeamOwner))
+		require.NoError(t, w.RemoveMember(ctx, owner, team.ID, boss.UserID))
+		require.True(t, isOpen(kept), "an administrator may invite into every team")
+	})
 }

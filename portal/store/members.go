@@ -26,7 +26,7 @@ func (s *Store) SetMember(ctx context.Context, by By, teamID, userID string, rol
 		_, err := q.exec(ctx, `INSERT INTO members (team_id, user_id, role, since) VALUES (?, ?, ?, ?)
 			ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role`, teamID, userID, role, stamp(s.now()))
 		if err == nil && role != TeamOwner {
-			err = q.hasOwner(ctx, teamID)
+			err = s.leftOwners(ctx, q, by, teamID, userID)
 		}
 		return act{"team.member", "team", teamID, map[string]string{"user": userID, "role": string(role)}}, err
 	})
@@ -38,10 +38,19 @@ func (s *Store) RemoveMember(ctx context.Context, by By, teamID, userID string) 
 	return s.change(ctx, by, func(q queries) (act, error) {
 		err := q.mustChange(ctx, ErrNotFound, "DELETE FROM members WHERE team_id = ? AND user_id = ?", teamID, userID)
 		if err == nil {
-			err = q.hasOwner(ctx, teamID)
+			err = s.leftOwners(ctx, q, by, teamID, userID)
 		}
 		return act{"team.member-removed", "team", teamID, map[string]string{"user": userID}}, err
 	})
+}
+
+// leftOwners sees to a user who is no owner of a team now: others must be, and the
+// user's invitations into the team are void.
+func (s *Store) leftOwners(ctx context.Context, q queries, by By, teamID, userID string) error {
+	if err := q.hasOwner(ctx, teamID); err != nil {
+		return err
+	}
+	return s.withdrawInvitationsOf(ctx, q, by, userID, teamID)
 }
 
 // hasOwner returns ErrConflict when a team has no owner any more.

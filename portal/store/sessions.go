@@ -29,17 +29,25 @@ var _ scs.CtxStore = (*SessionStore)(nil)
 // Sessions returns the store of the sessions.
 func (s *Store) Sessions() *SessionStore { return &SessionStore{store: s} }
 
+// ended stands in the place of the data of a session that was ended. The row stays
+// until no request can be under way any more that has loaded the session before,
+// and would store it again.
+const ended = "x"
+
+// endedLasts is how long that is: well over what a request may take.
+const endedLasts = 10 * time.Minute
+
 // FindCtx returns the data of a session, unless it is over.
 func (s *SessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
 	found, err := all(ctx, s.store.read(), value[[]byte],
-		"SELECT data FROM sessions WHERE hash = ? AND expires > ?", hashed(token), s.store.now().UnixMilli())
+		"SELECT data FROM sessions WHERE hash = ? AND expires > ? AND data <> ?", hashed(token), s.store.now().UnixMilli(), []byte(ended))
 	if err != nil || len(found) == 0 {
 		return nil, false, err
 	}
 	return found[0], true, nil
 }
 
-// CommitCtx stores a session.
+// CommitCtx stores a session, unless it was ended.
 func (s *SessionStore) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
 	if now := s.store.now(); s.store.swept.due(now) {
 		if _, err := s.store.write(ctx, "DELETE FROM sessions WHERE expires <= ?", now.UnixMilli()); err != nil {
@@ -47,14 +55,15 @@ func (s *SessionStore) CommitCtx(ctx context.Context, token string, data []byte,
 		}
 	}
 	_, err := s.store.write(ctx, `INSERT INTO sessions (hash, data, expires) VALUES (?, ?, ?)
-		ON CONFLICT (hash) DO UPDATE SET data = excluded.data, expires = excluded.expires`,
-		hashed(token), data, expiry.UnixMilli())
+		ON CONFLICT (hash) DO UPDATE SET data = excluded.data, expires = excluded.expires WHERE sessions.data <> ?`,
+		hashed(token), data, expiry.UnixMilli(), []byte(ended))
 	return err
 }
 
 // DeleteCtx ends a session. It need not exist.
 func (s *SessionStore) DeleteCtx(ctx context.Context, token string) error {
-	_, err := s.store.write(ctx, "DELETE FROM sessions WHERE hash = ?", hashed(token))
+	_, err := s.store.write(ctx, "UPDATE sessions SET data = ?, expires = ? WHERE hash = ?",
+		[]byte(ended), s.store.now().Add(endedLasts).UnixMilli(), hashed(token))
 	return err
 }
 

@@ -154,7 +154,7 @@ func (s *Store) Enable(ctx context.Context, by By, id string) error {
 }
 
 // govern changes what a user may do, so that an active administrator remains if
-// there was one. There is no act when the user was so already.
+// there was one. Who is no active administrator then has no open invitations. There is no act when the user was so already.
 func (s *Store) govern(ctx context.Context, by By, done act, statement string, args ...any) error {
 	const admins = "SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled = 0"
 	return s.change(ctx, by, func(q queries) (act, error) {
@@ -172,6 +172,9 @@ func (s *Store) govern(ctx context.Context, by By, done act, statement string, a
 		after, err := one(ctx, q, value[int], admins)
 		if err == nil && before > 0 && after == 0 {
 			err = ErrConflict
+		}
+		if err == nil {
+			err = s.withdrawInvitationsOf(ctx, q, by, done.subject, "")
 		}
 		return done, err
 	})
