@@ -84,8 +84,8 @@ func (p *portalApart) command(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// guest is somebody at a browser without scripts.
-type guest struct {
+// plainBrowser is somebody at a browser without scripts.
+type plainBrowser struct {
 	t    *testing.T
 	home string
 	http *http.Client
@@ -106,7 +106,7 @@ func (p visit) String() string {
 }
 
 // send asks for a page, with a form when there is one.
-func (v *guest) send(method, path string, form url.Values) (visit, error) {
+func (v *plainBrowser) send(method, path string, form url.Values) (visit, error) {
 	r, err := http.NewRequest(method, v.home+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return visit{}, err
@@ -124,7 +124,7 @@ func (v *guest) send(method, path string, form url.Values) (visit, error) {
 }
 
 // get asks for a page that must come.
-func (v *guest) get(path string) visit {
+func (v *plainBrowser) get(path string) visit {
 	v.t.Helper()
 	page, err := v.send(http.MethodGet, path, nil)
 	require.NoError(v.t, err)
@@ -133,7 +133,7 @@ func (v *guest) get(path string) visit {
 
 // post sends a form that must be answered by this status. pairs are names and
 // values.
-func (v *guest) post(status int, path string, pairs ...string) visit {
+func (v *plainBrowser) post(status int, path string, pairs ...string) visit {
 	v.t.Helper()
 	page, err := v.send(http.MethodPost, path, formOf(pairs...))
 	require.NoError(v.t, err)
@@ -170,7 +170,7 @@ func (p visit) secret() string {
 
 // join makes an account by an invitation; an administrator sets up a second
 // factor.
-func (p *portalApart) join(email string, admin bool) *guest {
+func (p *portalApart) join(email string, admin bool) *plainBrowser {
 	p.t.Helper()
 	args := []string{"portal", "invite", email}
 	if admin {
@@ -180,7 +180,7 @@ func (p *portalApart) join(email string, admin bool) *guest {
 	require.NoError(p.t, err, link)
 	jar, err := cookiejar.New(nil)
 	require.NoError(p.t, err)
-	v := &guest{t: p.t, home: p.home, http: &http.Client{
+	v := &plainBrowser{t: p.t, home: p.home, http: &http.Client{
 		Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	v.post(http.StatusSeeOther, strings.TrimPrefix(link, p.home), "name", "Some Body", "password", testPassword)
@@ -193,35 +193,35 @@ func (p *portalApart) join(email string, admin bool) *guest {
 	return v
 }
 
-// at returns the same guest at another portal: cookies are of a host, whatever
+// at returns the same plainBrowser at another portal: cookies are of a host, whatever
 // its port.
-func (v *guest) at(p *portalApart) *guest {
+func (v *plainBrowser) at(p *portalApart) *plainBrowser {
 	other := *v
 	other.home = p.home
 	return &other
 }
 
 // newApp makes an app and returns its path.
-func (v *guest) newApp(name string) string {
+func (v *plainBrowser) newApp(name string) string {
 	v.t.Helper()
 	return v.post(http.StatusSeeOther, "/apps/new", "name", name, "team_name", "Team of "+name).next
 }
 
 // ask asks for access of an app, which is approved at once.
-func (v *guest) ask(app string) {
+func (v *plainBrowser) ask(app string) {
 	v.t.Helper()
 	v.post(http.StatusSeeOther, app+"/request", "plan", "e2e", "hospitals", "harbor", "purpose", "Pull the day's appointments for the screening worklist")
 }
 
 // issueForm is the form for a new credential under a request.
-func (v *guest) issueForm(app, request, kind string, more ...string) url.Values {
+func (v *plainBrowser) issueForm(app, request, kind string, more ...string) url.Values {
 	v.t.Helper()
 	form := v.get(app + "/keys/new?request=" + request + "&make=" + kind)
 	return formOf(append([]string{"request", request, "make", kind, "life", "30", "once", form.find(v.t, `name="once" value="([^"]+)"`)}, more...)...)
 }
 
 // rotateForm is the form of a rotation.
-func (v *guest) rotateForm(credential, grace string) url.Values {
+func (v *plainBrowser) rotateForm(credential, grace string) url.Values {
 	v.t.Helper()
 	form := v.get("/credentials/" + credential + "/rotate")
 	return formOf("grace", grace, "once", form.find(v.t, `name="once" value="([^"]+)"`))

@@ -27,7 +27,7 @@ type point struct {
 	at     []moment
 	// begin makes what is needed, and returns the form that is sent and what must
 	// be so afterwards.
-	begin func(a *apart) (by *guest, path string, form url.Values, then func(at moment, page visit) string)
+	begin func(a *apart) (by *plainBrowser, path string, form url.Values, then func(at moment, page visit) string)
 }
 
 var allMoments = []moment{before, unanswered, answered}
@@ -56,8 +56,8 @@ func killPoints() []point {
 }
 
 // making makes a credential.
-func making(kind string) func(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
-	return func(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
+func making(kind string) func(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
+	return func(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
 		form := a.dev.issueForm(a.app, a.request, kind)
 		if kind == "signer" {
 			set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{a.signing.Public()}})
@@ -85,8 +85,8 @@ func making(kind string) func(a *apart) (*guest, string, url.Values, func(moment
 }
 
 // rotating rotates a key whose secret is known.
-func rotating(grace string) func(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
-	return func(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
+func rotating(grace string) func(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
+	return func(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
 		made := a.issue(a.dev, a.app, a.request, "key")
 		path := "/credentials/" + made.id + "/rotate"
 		return a.dev, path, a.dev.rotateForm(made.id, grace), func(_ moment, page visit) string {
@@ -112,7 +112,7 @@ func rotating(grace string) func(a *apart) (*guest, string, url.Values, func(mom
 	}
 }
 
-func revoking(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
+func revoking(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
 	made := a.issue(a.dev, a.app, a.request, "key")
 	return a.dev, "/credentials/" + made.id + "/revoke", formOf("reason", "leaked"), func(moment, visit) string {
 		require.Equal(a.t, store.CredentialRevoked, a.credential(made.id).State)
@@ -121,7 +121,7 @@ func revoking(a *apart) (*guest, string, url.Values, func(moment, visit) string)
 	}
 }
 
-func ending(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
+func ending(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
 	request := a.newRequest()
 	first, second := a.issue(a.dev, a.app, request, "key"), a.issue(a.dev, a.app, request, "key")
 	return a.admin, "/console/requests/" + request + "/end", formOf("end_reason", "the study is over"), func(moment, visit) string {
@@ -138,7 +138,7 @@ func trial() url.Values {
 	return formOf("hospital", "harbor", "interaction", "search-type", "type", "Patient", "parameters", "_count=1")
 }
 
-func trying(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
+func trying(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
 	a.portal.kill() // it holds the secret of its key in memory only
 	a.portal.run()
 	return a.dev, "/try", trial(), func(moment, visit) string {
@@ -150,7 +150,7 @@ func trying(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
 }
 
 // tryingWithout begins without an own key.
-func tryingWithout(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
+func tryingWithout(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
 	for _, c := range a.credentials() {
 		if c.AppID == "" && c.State == store.CredentialActive {
 			a.admin.post(http.StatusSeeOther, "/console/consumers/"+c.ID+"/revoke", "reason", "another one")
@@ -160,7 +160,7 @@ func tryingWithout(a *apart) (*guest, string, url.Values, func(moment, visit) st
 }
 
 // tryingAgain begins with an own key whose secret nobody knows any more.
-func tryingAgain(a *apart) (*guest, string, url.Values, func(moment, visit) string) {
+func tryingAgain(a *apart) (*plainBrowser, string, url.Values, func(moment, visit) string) {
 	_, err := a.dev.send(http.MethodPost, "/try", trial())
 	require.NoError(a.t, err)
 	return trying(a)

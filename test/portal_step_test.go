@@ -34,7 +34,7 @@ type apart struct {
 	api      *adminapi.Client
 	called   int64 // calls at the gateway that counted
 
-	dev, admin   *guest
+	dev, admin   *plainBrowser
 	app, request string
 	signing      jose.JSONWebKey
 }
@@ -158,7 +158,7 @@ func (a *apart) newestOf(app string) (newest store.Credential) {
 type issued struct{ id, secret string }
 
 // issue makes a credential, which must succeed.
-func (a *apart) issue(v *guest, app, request, kind string) issued {
+func (a *apart) issue(v *plainBrowser, app, request, kind string) issued {
 	a.t.Helper()
 	page, err := v.send(http.MethodPost, app+"/keys/new", v.issueForm(app, request, kind))
 	require.NoError(a.t, err)
