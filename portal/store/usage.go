@@ -25,6 +25,7 @@ type UsageRow struct {
 // UsageQuery chooses usage.
 type UsageQuery struct {
 	Keys     []string // nil = of all; empty = of none
+	Owners   []string // ids of apps or teams, in place of Keys: of all keys that they have or had; no two may share a key
 	From, To Day      // both included
 	Hospital string   // "" = all
 }
@@ -67,7 +68,10 @@ const usageBatch = 1000
 func (s *Store) PutUsage(ctx context.Context, rows []UsageRow) error {
 	rows = lastOfEach(rows)
 	return s.transact(ctx, "usage", func(q queries) error {
-		sums := newSums()
+		sums, err := q.newSums(ctx, rows)
+		if err != nil {
+			return err
+		}
 		for batch := range slices.Chunk(rows, usageBatch) {
 			changed, err := q.changedUsage(ctx, batch, sums)
 			if err != nil {
@@ -145,43 +149,43 @@ func (q queries) putUsage(ctx context.Context, rows []UsageRow) error {
 	return err
 }
 
-// dropBatch is of how many keys usage is dropped at once, so that other writers
-// need not wait until all is done.
+// dropBatch is of how many keys, apps or teams usage is dropped at once, so that
+// other writers need not wait until all is done.
 const dropBatch = 200
 
 // DropUsage forgets the usage of the days before the given one. When it fails
 // half-way, the next call goes on.
 func (s *Store) DropUsage(ctx context.Context, before Day) error {
-	for key, more := "", true; more; {
-		err := s.transact(ctx, "usage", func(q queries) error {
-			var err error
-			key, more, err = q.dropUsage(ctx, key, before)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for _, statement := range []string{"DELETE FROM usage_statuses WHERE day < ?", "DELETE FROM usage_interactions WHERE day < ?"} {
-		if _, err := s.write(ctx, statement, string(before)); err != nil {
-			return err
+	for _, table := range []struct{ name, sortedBy string }{
+		{"usage", "key_id"}, {"usage_statuses", "whose"}, {"usage_interactions", "whose"},
+	} {
+		for last, more := "", true; more; {
+			err := s.transact(ctx, "usage", func(q queries) error {
+				var err error
+				last, more, err = q.dropUsage(ctx, table.name, table.sortedBy, last, before)
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// dropUsage goes on behind a key, and returns how far it has come, and whether
-// there are more. The table is sorted by key and not by day.
-func (q queries) dropUsage(ctx context.Context, key string, before Day) (string, bool, error) {
+// dropUsage goes on behind a key or owner, and returns how far it has come, and
+// whether there are more. The tables are not sorted by day.
+func (q queries) dropUsage(ctx context.Context, table, sortedBy, last string, before Day) (string, bool, error) {
 	for range dropBatch {
-		next, err := all(ctx, q, value[string], "SELECT key_id FROM usage WHERE key_id > ? ORDER BY key_id LIMIT 1", key)
+		next, err := all(ctx, q, value[string],
+			"SELECT "+sortedBy+" FROM "+table+" WHERE "+sortedBy+" > ? ORDER BY "+sortedBy+" LIMIT 1", last)
 		if err != nil || len(next) == 0 {
-			return key, false, err
+			return last, false, err
 		}
-		key = next[0]
-		if _, err := q.exec(ctx, "DELETE FROM usage WHERE key_id = ? AND day < ?", key, string(before)); err != nil {
-			return key, false, err
+		last = next[0]
+		if _, err := q.exec(ctx, "DELETE FROM "+table+" WHERE "+sortedBy+" = ? AND day < ?", last, string(before)); err != nil {
+			return last, false, err
 		}
 	}
-	return key, true, nil
+	return last, true, nil
 }

@@ -67,6 +67,25 @@ func TestUsage(t *testing.T) {
 	})
 }
 
+// sameByOwners sees that the sums of apps and teams are those of their keys.
+func (w *world) sameByOwners(t *testing.T, query store.UsageQuery, owners map[string][]string) {
+	t.Helper()
+	for id, keys := range owners {
+		query.Keys, query.Owners = keys, nil
+		byKey, err := w.Usage(t.Context(), query)
+		require.NoError(t, err)
+		require.NotZero(t, byKey.Total)
+		query.Keys, query.Owners = nil, []string{id}
+		sums, err := w.Usage(t.Context(), query)
+		require.NoError(t, err)
+		require.Equal(t, byKey, sums, id)
+	}
+	query.Owners = []string{}
+	none, err := w.Usage(t.Context(), query)
+	require.NoError(t, err)
+	require.Zero(t, none.Total)
+}
+
 // TestUsageIsAbsolute puts random counts again and again, and compares with a map.
 func TestUsageIsAbsolute(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
@@ -78,6 +97,14 @@ func TestUsageIsAbsolute(t *testing.T) {
 		for n := range 5 {
 			keys = append(keys, fmt.Sprintf("key_%d", n))
 		}
+		_, dev := w.user(t, "dev", store.RoleDeveloper)
+		near, far := w.app(t, dev, "near"), w.app(t, dev, "far")
+		also, err := w.CreateApp(ctx, dev, store.App{TeamID: near.TeamID, Name: "also near"})
+		require.NoError(t, err)
+		for n, app := range []store.App{near, also, far} { // the other keys are of no app
+			w.credential(t, dev, app, keys[n])
+		}
+		owners := map[string][]string{near.ID: keys[:1], also.ID: keys[1:2], near.TeamID: keys[:2], far.TeamID: keys[2:3]}
 		for range 12 {
 			rows := make([]store.UsageRow, 900) // some of them for the same thing, and more than one batch
 			for i := range rows {
@@ -102,6 +129,7 @@ func TestUsageIsAbsolute(t *testing.T) {
 			sums, err := w.Usage(ctx, all)
 			require.NoError(t, err)
 			require.Equal(t, byKey, sums)
+			w.sameByOwners(t, all, owners)
 		}
 		require.NoError(t, w.DropUsage(ctx, "2026-01-05"))
 		sums, err := w.Usage(ctx, all)
@@ -110,6 +138,7 @@ func TestUsageIsAbsolute(t *testing.T) {
 		byKey, err := w.Usage(ctx, all)
 		require.NoError(t, err)
 		require.Equal(t, byKey, sums)
+		w.sameByOwners(t, all, owners)
 		require.Zero(t, sums.Days[3].OK)
 		require.NotZero(t, sums.Days[4].OK)
 	})

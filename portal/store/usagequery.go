@@ -13,15 +13,16 @@ import (
 // maxUsageDays bounds the range of a question.
 const maxUsageDays = 3660
 
-// Usage counts the calls of a range of days of at most ten years. The question
-// for all keys is answered from sums, those for some keys from their own rows.
+// Usage counts the calls of a range of days of at most ten years. Questions for
+// all keys, and for those of apps and teams, are answered from sums, those for some
+// keys from their own rows.
 func (s *Store) Usage(ctx context.Context, query UsageQuery) (Usage, error) {
 	days, err := daysOf(query.From, query.To)
 	if err != nil {
 		return Usage{}, err
 	}
 	usage := Usage{Days: days}
-	if query.Keys != nil && len(query.Keys) == 0 {
+	if query.Keys != nil && len(query.Keys) == 0 || query.Owners != nil && len(query.Owners) == 0 {
 		return usage, nil
 	}
 	err = s.snapshot(ctx, func(q queries) error {
@@ -36,19 +37,21 @@ func (s *Store) Usage(ctx context.Context, query UsageQuery) (Usage, error) {
 	return usage, err
 }
 
-// from is where usage is counted: in the sums for all keys, or in the rows of the
-// keys.
+// from is where usage is counted: in the sums, or in the rows of the keys.
 func (u UsageQuery) from(sums string) (string, []any) {
 	var where conditions
-	table := sums
-	if u.Keys != nil {
-		table = "usage"
-		args := make([]any, len(u.Keys))
-		for i, key := range u.Keys {
-			args[i] = key
-		}
-		where.add("key_id IN ("+marks(len(args))+")", args...)
+	table, column, chosen := sums, "whose", []string{everybody}
+	switch {
+	case u.Keys != nil:
+		table, column, chosen = "usage", "key_id", u.Keys
+	case u.Owners != nil:
+		chosen = u.Owners
 	}
+	args := make([]any, len(chosen))
+	for i, id := range chosen {
+		args[i] = id
+	}
+	where.add(column+" IN ("+marks(len(args))+")", args...)
 	where.add("day >= ? AND day <= ?", string(u.From), string(u.To))
 	where.is("hospital", u.Hospital)
 	return " FROM " + table + where.String(), where.args

@@ -34,7 +34,7 @@ func (p *Pages) overview(r *page.Request) error {
 		return err
 	}
 	seen.Ending = p.own(ending)
-	usage, err := p.store.Usage(ctx, store.UsageQuery{Keys: keyIDs(all), From: p.day(-29), To: p.day(0)})
+	usage, err := p.store.Usage(ctx, store.UsageQuery{Owners: teamIDs(all), From: p.day(-29), To: p.day(0)})
 	if err != nil {
 		return err
 	}

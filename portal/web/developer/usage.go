@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,9 +108,7 @@ func (p *Pages) usageOf(r *page.Request, app *ownApp) (usageData, error) {
 	if err != nil {
 		return usageData{}, err
 	}
-	shown.Usage, err = p.store.Usage(r.Context(), store.UsageQuery{
-		Keys: keyIDs(chosen), From: p.day(1 - shown.Days), To: p.day(0), Hospital: shown.Query.Get("hospital"),
-	})
+	shown.Usage, err = p.store.Usage(r.Context(), shown.query(all, chosen, p.day(1-shown.Days), p.day(0)))
 	if err != nil {
 		return usageData{}, err
 	}
@@ -134,6 +133,23 @@ func (p *Pages) usableIn(r *page.Request, app *ownApp) ([]ownCredential, error) 
 	}
 	found, err := p.store.CredentialsOfApp(r.Context(), app.ID)
 	return byUse(p.own(found)), err
+}
+
+// query asks for the usage of what was chosen: of one credential, or of an app or
+// the reader's teams as a whole, which have many.
+func (d *usageData) query(all, chosen []ownCredential, from, to store.Day) store.UsageQuery {
+	query := store.UsageQuery{From: from, To: to, Hospital: d.Query.Get("hospital")}
+	switch {
+	case d.Query.Get("credential") != "":
+		query.Keys = keyIDs(chosen)
+	case d.App != nil:
+		query.Owners = []string{d.App.ID}
+	case d.Query.Get("app") != "":
+		query.Owners = []string{d.Query.Get("app")}
+	default:
+		query.Owners = teamIDs(all)
+	}
+	return query
 }
 
 // limitsOf asks what is left to the credentials that work, of a few at most.
@@ -187,4 +203,14 @@ func keyIDs(of []ownCredential) []string {
 		ids[i] = c.KeyID
 	}
 	return ids
+}
+
+// teamIDs names the teams that credentials belong to. It is never nil either.
+func teamIDs(of []ownCredential) []string {
+	ids := make([]string, len(of))
+	for i, c := range of {
+		ids[i] = c.TeamID
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }

@@ -144,23 +144,25 @@ CREATE TABLE usage (
     PRIMARY KEY (key_id, day, hospital, interaction, status)
 ) STRICT, WITHOUT ROWID;
 
--- The sums of usage over all keys, as they are asked for: a table with both status
--- and interaction would have many times the rows. They are sorted as they are
--- grouped.
+-- The sums of usage as they are asked for: over all keys, and over those of each app
+-- and of each team. A table with both status and interaction would have many times
+-- the rows. They are sorted as they are grouped.
 CREATE TABLE usage_statuses (
+    whose    TEXT NOT NULL, -- id of an app or team, or 'all'
     day      TEXT NOT NULL,
     hospital TEXT NOT NULL,
     status   INTEGER NOT NULL,
     calls    INTEGER NOT NULL,
-    PRIMARY KEY (day, hospital, status)
+    PRIMARY KEY (whose, day, hospital, status)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_interactions (
+    whose       TEXT NOT NULL, -- likewise
     interaction TEXT NOT NULL,
     hospital    TEXT NOT NULL,
     day         TEXT NOT NULL,
     calls       INTEGER NOT NULL,
-    PRIMARY KEY (interaction, hospital, day)
+    PRIMARY KEY (whose, interaction, hospital, day)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cursors (
