@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -28,28 +29,32 @@ import (
 // portalApart is a portal in a process of its own, with a folder of its own.
 type portalApart struct {
 	*process
-	t    *testing.T
-	dir  string
-	conf string
-	home string // its URL
-	env  []string
+	t       *testing.T
+	command []string
+	dir     string
+	conf    string
+	home    string // its URL
+	env     []string
+}
+
+// portalAt are the settings of a portal that reaches the admin API at a URL.
+func portalAt(t *testing.T, adminURL string, more map[string]any) (settings map[string]any, home string) {
+	t.Helper()
+	all := map[string]any{"admin_url": adminURL, "auto_approve": []string{"e2e"}, "try_plan": "e2e"}
+	maps.Copy(all, more)
+	settings, home, _ = portalSettings(t, false, all)
+	return settings, home
 }
 
 // newPortalApart writes the configuration of a portal for a gateway that has none,
 // whose admin API is at a URL. It does not start it.
-func newPortalApart(t *testing.T, g *gateway, adminURL string, settings map[string]any, env ...string) *portalApart {
+func newPortalApart(t *testing.T, g *gateway, adminURL string, more map[string]any, env ...string) *portalApart {
 	t.Helper()
-	p := &portalApart{t: t, dir: t.TempDir(), env: env}
-	p.conf = filepath.Join(p.dir, "portal.conf")
-	address := freeAddress(t)
-	_, port, _ := strings.Cut(address, ":")
-	p.home = "http://localhost:" + port
-	section := map[string]any{"listen": address, "public_url": p.home, "admin_url": adminURL, "auto_approve": []string{"e2e"}, "try_plan": "e2e"}
-	for name, value := range settings {
-		section[name] = value
-	}
+	settings, home := portalAt(t, adminURL, more)
+	p := &portalApart{t: t, command: []string{"portal"}, dir: t.TempDir(), home: home, env: env}
+	p.conf = p.file("portal.conf")
 	(&gateway{t: t, conf: p.conf}).writeConf(strings.TrimPrefix(g.url, "http://"),
-		map[string]any{"public_url": g.url, "data_dir": p.file("data"), "portal": section}, nil)
+		map[string]any{"public_url": g.url, "data_dir": p.file("data"), "portal": settings}, nil)
 	require.NoError(t, os.MkdirAll(p.file("data"), 0o700))
 	require.NoError(t, os.WriteFile(p.file("data/admin-secret"), []byte(g.read("data/admin-secret")), 0o600))
 	return p
@@ -60,7 +65,7 @@ func (p *portalApart) file(name string) string { return filepath.Join(p.dir, nam
 // run starts the portal, at first or again, and waits until it answers.
 func (p *portalApart) run() {
 	p.t.Helper()
-	p.process = start(p.t, p.env, "portal", "-c", p.conf)
+	p.process = start(p.t, p.env, append(p.command, "-c", p.conf)...)
 	p.t.Cleanup(p.process.kill)
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if answer, err := http.Get(p.home + "/healthz"); err == nil {
@@ -76,8 +81,8 @@ func (p *portalApart) run() {
 	require.FailNow(p.t, "the portal is not ready after 30 s", p.output())
 }
 
-// command runs a command of fhirgate with the portal's configuration.
-func (p *portalApart) command(args ...string) (string, error) {
+// tells runs a command of fhirgate with the portal's configuration.
+func (p *portalApart) tells(args ...string) (string, error) {
 	cmd := exec.Command(binary, append(args, "-c", p.conf)...)
 	cmd.Env = append(cmd.Environ(), p.env...)
 	out, err := cmd.CombinedOutput()
@@ -176,7 +181,7 @@ func (p *portalApart) join(email string, admin bool) *plainBrowser {
 	if admin {
 		args = append(args, "--admin")
 	}
-	link, err := p.command(args...)
+	link, err := p.tells(args...)
 	require.NoError(p.t, err, link)
 	jar, err := cookiejar.New(nil)
 	require.NoError(p.t, err)
@@ -231,7 +236,8 @@ func (v *plainBrowser) rotateForm(credential, grace string) url.Values {
 func TestPortalApart(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, options{settings: map[string]any{"trusted_proxies": []string{"127.0.0.1/32"}}})
-	held := newMeddler(t, g.admin)
+	held := newMeddler(t)
+	held.target = g.admin
 	database := storetest.Postgres(t)
 	settings := map[string]any{"database_url": map[string]any{"env": "PORTAL_TEST_DATABASE"}}
 	first := newPortalApart(t, g, held.url, settings, "PORTAL_TEST_DATABASE="+database)
@@ -344,7 +350,7 @@ func TestPortalApartRefuses(t *testing.T) {
 			if c.change != nil {
 				c.change(p)
 			}
-			p.process = start(t, p.env, "portal", "-c", p.conf)
+			p.process = start(t, p.env, append(p.command, "-c", p.conf)...)
 			t.Cleanup(p.kill)
 			require.Error(t, p.wait(20*time.Second))
 			require.NotEqual(t, -1, p.cmd.ProcessState.ExitCode(), "it ends by itself")

@@ -24,12 +24,12 @@ type point struct {
 	method string
 	path   string
 	after  int // calls like it that pass
-	at     []moment
 	// begin makes what is needed, and returns the form that is sent and what must
 	// be so afterwards.
 	begin func(a *apart) (by *plainBrowser, path string, form url.Values, then func(at moment, page visit) string)
 }
 
+// allMoments are those at which a portal is killed.
 var allMoments = []moment{before, unanswered, answered}
 
 const (
@@ -41,17 +41,17 @@ const (
 
 func killPoints() []point {
 	return []point{
-		{"an API key is made", "POST", atKeys, 0, allMoments, making("key")},
-		{"a client with a secret is made", "POST", atKeys, 0, allMoments, making("client")},
-		{"a client with its own keys is made", "POST", atKeys, 0, allMoments, making("signer")},
-		{"a key is rotated with a grace", "POST", atRotate, 0, allMoments, rotating("24h")},
-		{"a key is rotated without a grace", "POST", atRotate, 0, allMoments, rotating("none")},
-		{"the old secret ends without a grace", "DELETE", atSecret, 0, allMoments, rotating("none")},
-		{"a key is revoked", "DELETE", atKey, 0, allMoments, revoking},
-		{"an access ends, its first key", "DELETE", atKey, 0, allMoments, ending},
-		{"an access ends, its second key", "DELETE", atKey, 1, allMoments, ending},
-		{"the portal's own key is made", "POST", atKeys, 0, allMoments, tryingWithout},
-		{"the portal's own key is rotated", "POST", atRotate, 0, allMoments, tryingAgain},
+		{"an API key is made", "POST", atKeys, 0, making("key")},
+		{"a client with a secret is made", "POST", atKeys, 0, making("client")},
+		{"a client with its own keys is made", "POST", atKeys, 0, making("signer")},
+		{"a key is rotated with a grace", "POST", atRotate, 0, rotating("24h")},
+		{"a key is rotated without a grace", "POST", atRotate, 0, rotating("none")},
+		{"the old secret ends without a grace", "DELETE", atSecret, 0, rotating("none")},
+		{"a key is revoked", "DELETE", atKey, 0, revoking},
+		{"an access ends, its first key", "DELETE", atKey, 0, ending},
+		{"an access ends, its second key", "DELETE", atKey, 1, ending},
+		{"the portal's own key is made", "POST", atKeys, 0, tryingWithout},
+		{"the portal's own key is rotated", "POST", atRotate, 0, tryingAgain},
 	}
 }
 
@@ -172,20 +172,30 @@ func tryingAgain(a *apart) (*plainBrowser, string, url.Values, func(moment, visi
 func TestPortalKilledBetweenTheStores(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, postgres bool) {
 		t.Parallel()
-		a := startApart(t, postgres)
-		var table strings.Builder
-		defer func() { t.Logf("killed with -9, and started again:\n%s", table.String()) }()
-		for _, p := range killPoints() {
-			for _, at := range p.at {
-				outcome := a.killedAt(p, at)
-				fmt.Fprintf(&table, "%-36s %-18s %s\n", p.name, at, outcome)
-			}
-		}
-		t.Log(a.killedAtRandom(12, a.portalDies))
-		out, err := a.portal.command("portal", "acts", "verify")
-		require.NoError(t, err, out)
-		require.NoError(t, a.portal.stop())
+		startApart(t, postgres).killedAtAll(killPoints(), 12)
 	})
+}
+
+// TestServeKilledBetweenTheStores kills a gateway together with its portal.
+func TestServeKilledBetweenTheStores(t *testing.T) {
+	t.Parallel()
+	startTogether(t).killedAtAll(killPoints()[3:9], 8)
+}
+
+// killedAtAll kills the portal at all points, and some times at random.
+func (a *apart) killedAtAll(points []point, random int) {
+	var table strings.Builder
+	defer func() { a.t.Logf("killed with -9, and started again:\n%s", table.String()) }()
+	for _, p := range points {
+		for _, at := range allMoments {
+			outcome := a.killedAt(p, at)
+			fmt.Fprintf(&table, "%-36s %-18s %s\n", p.name, at, outcome)
+		}
+	}
+	fmt.Fprintln(&table, a.killedAtRandom(random, a.portalDies))
+	out, err := a.portal.tells("portal", "acts", "verify")
+	require.NoError(a.t, err, out)
+	require.NoError(a.t, a.portal.stop())
 }
 
 // killedAt kills the portal at a moment of a point, starts it again, and tells

@@ -41,7 +41,7 @@ type given struct{ keyID, kind, secret string }
 // calls on, but the one that it has a trap for.
 type meddler struct {
 	url    string
-	target string
+	target string // URL of the admin API
 
 	mu    sync.Mutex
 	trap  *trap
@@ -49,8 +49,8 @@ type meddler struct {
 	given []given
 }
 
-func newMeddler(t *testing.T, target string) *meddler {
-	m := &meddler{target: target}
+func newMeddler(t *testing.T) *meddler {
+	m := &meddler{}
 	server := httptest.NewServer(m)
 	m.url = server.URL
 	t.Cleanup(func() {

@@ -52,7 +52,8 @@ func newApart(t *testing.T, g *gateway, p *portalApart, m *meddler, database str
 func startApart(t *testing.T, postgres bool) *apart {
 	t.Helper()
 	g := startGateway(t, options{grumbles: true, settings: map[string]any{"trusted_proxies": []string{"127.0.0.1/32"}}})
-	m := newMeddler(t, g.admin)
+	m := newMeddler(t)
+	m.target = g.admin
 	settings, database := map[string]any{}, ""
 	var env []string
 	if postgres {
@@ -63,11 +64,33 @@ func startApart(t *testing.T, postgres bool) *apart {
 	p := newPortalApart(t, g, m.url, settings, env...)
 	p.run()
 	a := newApart(t, g, p, m, database)
-	a.dev, a.admin = p.join("dev@pacs.example", false), p.join("ada@pacs.example", true)
+	a.prepare()
+	return a
+}
+
+// startTogether starts a gateway with a portal in one process.
+func startTogether(t *testing.T) *apart {
+	t.Helper()
+	m := newMeddler(t)
+	settings, home := portalAt(t, m.url, nil)
+	g := prepare(t, options{settings: map[string]any{"trusted_proxies": []string{"127.0.0.1/32"}, "portal": settings}})
+	m.target = g.admin
+	p := &portalApart{t: t, command: []string{"serve"}, dir: g.dir, conf: g.conf, home: home}
+	p.run()
+	g.process = p.process
+	g.waitReady()
+	a := newApart(t, g, p, m, "")
+	a.prepare()
+	return a
+}
+
+// prepare makes what there must be before keys are made.
+func (a *apart) prepare() {
+	a.t.Helper()
+	a.dev, a.admin = a.portal.join("dev@pacs.example", false), a.portal.join("ada@pacs.example", true)
 	a.app = a.dev.newApp("Worklist")
 	a.request = a.newRequest()
-	a.signing = newSigningKey(t, jose.ES384)
-	return a
+	a.signing = newSigningKey(a.t, jose.ES384)
 }
 
 // newRequest asks for another access, which is approved at once.
