@@ -64,6 +64,10 @@ bench: build ## measure beside Tyk, nginx and others (BENCH_SECONDS, BENCH_ROUND
 	go test -run '^$$' -bench . -count 3 ./transforms/links ./upstream
 	GOMAXPROCS=1 go test -run '^$$' -bench Packs ./transforms
 
+.PHONY: figures
+figures: build ## print what the portal's pages weigh and how long they take with 10,000 keys and a year of usage (minutes)
+	FIGURES=full FHIRGATE_BIN=$(CURDIR)/bin/fhirgate $(GOTEST) ./test -run '^TestPortalFigures$$' -v -count 1 -timeout 30m
+
 .PHONY: profile
 profile: build ## write CPU and allocation profiles of the benchmark's calls to bin/profiles
 	$(GOBUILD) -o bin/bench-profile ./bench/profile
