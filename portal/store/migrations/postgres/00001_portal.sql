@@ -132,6 +132,7 @@ CREATE INDEX credentials_app ON credentials (app_id);
 CREATE INDEX credentials_state ON credentials (state, created, id);
 CREATE INDEX credentials_created ON credentials (created, id);
 CREATE INDEX credentials_plan ON credentials (plan, created, id);
+CREATE INDEX credentials_ends ON credentials (state, ends, id);
 CREATE INDEX credentials_use ON credentials (plan, state, app_id);
 
 CREATE TABLE usage (
