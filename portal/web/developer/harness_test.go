@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -188,8 +189,12 @@ func (g *gateway) Revoke(_ context.Context, id string) (*record.Key, error) {
 	return key, err
 }
 
-func (g *gateway) WithdrawSecret(_ context.Context, id, _ string) (*record.Key, error) {
-	return g.key(id)
+func (g *gateway) WithdrawSecret(_ context.Context, id, hash string) (*record.Key, error) {
+	key, err := g.key(id)
+	if err == nil {
+		key.Secrets = slices.DeleteFunc(key.Secrets, func(s record.Secret) bool { return s.Hash == hash })
+	}
+	return key, err
 }
 
 func (g *gateway) KeyLimits(_ context.Context, id string) (*adminapi.Limits, error) {

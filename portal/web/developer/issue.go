@@ -43,7 +43,10 @@ func (p *Pages) renderIssue(r *page.Request, status int, app ownApp, form *page.
 	if err != nil {
 		return err
 	}
-	shown := issueForm{App: app, Form: form, Make: form.Value("make"), Once: newOnce(r, "issue")}
+	shown := issueForm{App: app, Form: form, Make: form.Value("make")}
+	if shown.Once, err = p.newOnce(r, "issue"); err != nil {
+		return err
+	}
 	for _, request := range p.ownRequests(found) {
 		if request.Usable() {
 			shown.Requests = append(shown.Requests, request)
@@ -109,8 +112,14 @@ func (p *Pages) issueCredential(r *page.Request, app ownApp) error {
 		return err
 	}
 	wanted.RequestID = request.ID
-	if form.OK() && !takeOnce(r, "issue", form.Value("once")) {
-		form.Fail("", sentBefore)
+	if form.OK() {
+		first, err := p.takeOnce(r, "issue", form.Value("once"))
+		if err != nil {
+			return err
+		}
+		if !first {
+			form.Fail("", sentBefore)
+		}
 	}
 	if !form.OK() {
 		return p.renderIssue(r, http.StatusUnprocessableEntity, app, form)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,6 +59,24 @@ func TestASecretIsShownOnce(t *testing.T) {
 	require.Contains(t, again.body, "was sent before")
 	require.Contains(t, again.body, `value="night"`)
 	require.NotContains(t, again.whole, "secret-number")
+	require.Equal(t, 1, s.gateway.made)
+}
+
+// TestAFormThatIsSentTwiceAtOnceCountsOnce clicks a button twice.
+func TestAFormThatIsSentTwiceAtOnceCountsOnce(t *testing.T) {
+	s := newSite(t)
+	app := s.app("Worklist")
+	request := s.approved(app, time.Time{})
+	member, path := s.as("member"), "/apps/"+app.ID+"/keys/new"
+	form := []string{"request", request.ID, "make", "key", "life", "90", "name", "night", "once", member.once(path)}
+	statuses := make([]int, 8)
+	var group sync.WaitGroup
+	for i := range statuses {
+		group.Go(func() { statuses[i] = member.post(path, form...).status })
+	}
+	group.Wait()
+	slices.Sort(statuses)
+	require.Equal(t, []int{200, 422, 422, 422, 422, 422, 422, 422}, statuses)
 	require.Equal(t, 1, s.gateway.made)
 }
 

@@ -1,8 +1,10 @@
 package developer
 
 import (
-	"crypto/rand"
+	"errors"
+	"time"
 
+	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
 )
 
@@ -10,15 +12,22 @@ import (
 // reloading that answer, say.
 const sentBefore = "This form was sent before, or opened once more since. Nothing was done this time: look at it, and send it again if you want another."
 
-// newOnce marks a form as one that counts a single time, and returns its mark.
-func newOnce(r *page.Request, form string) string {
-	mark := rand.Text()
-	r.Remember("once."+form, mark)
-	return mark
+// onceLife is how long a form counts that was opened.
+const onceLife = 12 * time.Hour
+
+// newOnce marks a form as one that counts a single time, and returns its mark. It
+// is kept by the store and not in the session, of which requests at the same time
+// have a copy each.
+func (p *Pages) newOnce(r *page.Request, form string) (string, error) {
+	return p.store.NewToken(r.Context(), "once."+form, r.User.ID, onceLife)
 }
 
-// takeOnce reports whether a form has the mark that was given out last, which
-// counts no more from then on.
-func takeOnce(r *page.Request, form, mark string) bool {
-	return mark != "" && r.Recall("once."+form) == mark
+// takeOnce reports whether a form has the mark that its reader was given last,
+// which counts no more from then on.
+func (p *Pages) takeOnce(r *page.Request, form, mark string) (bool, error) {
+	reader, err := p.store.TakeToken(r.Context(), "once."+form, mark)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return reader == r.User.ID, err
 }

@@ -40,7 +40,11 @@ func (p *Pages) renderRotation(r *page.Request, status int, app ownApp, credenti
 	if err := rotatable(credential); err != nil {
 		return err
 	}
-	shown := rotateForm{App: app, Credential: credential, Form: form, Once: newOnce(r, "rotate")}
+	once, err := p.newOnce(r, "rotate")
+	if err != nil {
+		return err
+	}
+	shown := rotateForm{App: app, Credential: credential, Form: form, Once: once}
 	for _, grace := range graces {
 		option := grace.option
 		option.Value = grace.value
@@ -73,8 +77,14 @@ func (p *Pages) rotateCredential(r *page.Request, app ownApp, credential ownCred
 	if !known {
 		form.Fail("grace", "Choose how long the old secret works on.")
 	}
-	if form.OK() && !takeOnce(r, "rotate", form.Value("once")) {
-		form.Fail("", sentBefore)
+	if form.OK() {
+		first, err := p.takeOnce(r, "rotate", form.Value("once"))
+		if err != nil {
+			return err
+		}
+		if !first {
+			form.Fail("", sentBefore)
+		}
 	}
 	if !form.OK() {
 		return p.renderRotation(r, http.StatusUnprocessableEntity, app, credential, form)
