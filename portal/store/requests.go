@@ -102,7 +102,7 @@ func (s *Store) WithdrawRequest(ctx context.Context, by By, id string) error {
 
 // Approve grants what a pending request asks for, until the given time, or for
 // ever when that is zero. ErrConflict when it is not pending, ErrOwnRequest when
-// by is who asked [access.approve].
+// it is by's own [access.approve].
 func (s *Store) Approve(ctx context.Context, by By, id, reason string, ends time.Time) error {
 	detail := map[string]string{"reason": reason}
 	if !ends.IsZero() {
@@ -112,16 +112,31 @@ func (s *Store) Approve(ctx context.Context, by By, id, reason string, ends time
 }
 
 // Refuse refuses a pending request. ErrConflict when it is not pending,
-// ErrOwnRequest when by is who asked [access.refuse].
+// ErrOwnRequest when it is by's own [access.refuse].
 func (s *Store) Refuse(ctx context.Context, by By, id, reason string) error {
 	done := act{"access.refuse", "request", id, map[string]string{"reason": reason}}
 	return s.decide(ctx, by, id, done, RequestRefused, reason, time.Time{})
 }
 
+// ownRequest is the condition that a request is a user's own: made by them, or for
+// a team in which they could make keys under it, whoever of it has asked.
+const ownRequest = `(r.requested_by = ? OR EXISTS (SELECT 1 FROM apps JOIN members ON members.team_id = apps.team_id
+	WHERE apps.id = r.app_id AND members.user_id = ? AND members.role <> 'viewer'))`
+
+// IsOwn reports whether a request is a user's own, which others decide: made by
+// them, or for a team in which they may change things.
+func (s *Store) IsOwn(ctx context.Context, userID, requestID string) (bool, error) {
+	return s.read().isOwn(ctx, userID, requestID)
+}
+
+func (q queries) isOwn(ctx context.Context, userID, requestID string) (bool, error) {
+	return one(ctx, q, value[bool], "SELECT "+ownRequest+" FROM access_requests r WHERE r.id = ?", userID, userID, requestID)
+}
+
 func (s *Store) decide(ctx context.Context, by By, id string, done act, state RequestState, reason string, ends time.Time) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
-		requester, err := one(ctx, q, value[string], "SELECT requested_by FROM access_requests WHERE id = ?", id)
-		if err == nil && requester == by.UserID {
+		own, err := q.isOwn(ctx, by.UserID, id)
+		if err == nil && own {
 			err = ErrOwnRequest
 		}
 		if err != nil {

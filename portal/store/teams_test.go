@@ -142,6 +142,16 @@ func TestRequests(t *testing.T) {
 		require.ErrorIs(t, w.Approve(ctx, by, first.ID, "", time.Time{}), store.ErrOwnRequest)
 		require.ErrorIs(t, w.Refuse(ctx, by, first.ID, ""), store.ErrOwnRequest)
 		require.ErrorIs(t, w.Approve(ctx, boss, "req_none", "", time.Time{}), store.ErrNotFound)
+		for role, own := range map[store.TeamRole]bool{store.TeamOwner: true, store.TeamMember: true, store.TeamViewer: false} {
+			colleague, hers := w.user(t, "colleague as "+string(role), store.RoleAdmin)
+			require.NoError(t, w.SetMember(ctx, by, app.TeamID, colleague.ID, role))
+			found, err := w.IsOwn(ctx, colleague.ID, first.ID)
+			require.NoError(t, err)
+			require.Equal(t, own, found, role)
+			if own {
+				require.ErrorIs(t, w.Approve(ctx, hers, first.ID, "", time.Time{}), store.ErrOwnRequest, "the keys would be hers, too")
+			}
+		}
 		require.ErrorIs(t, w.EndAccess(ctx, boss, first.ID, ""), store.ErrConflict)
 
 		ends := w.seconds().AddDate(1, 0, 0)

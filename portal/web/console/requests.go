@@ -54,7 +54,7 @@ func (p *Pages) requests(r *page.Request) error {
 type requestView struct {
 	Request     store.AccessRequest
 	App         store.App
-	Own         bool // whoever looks has made it
+	Own         bool // it is of whoever looks, or of their team
 	Over        bool // it was approved and its end has come
 	Plan        *adminapi.Plan
 	Words       planWords
@@ -79,8 +79,11 @@ func (p *Pages) showRequest(r *page.Request, status int, form *page.Form) error 
 		return err
 	}
 	view := requestView{
-		Request: request, Form: form, Own: request.RequestedBy == r.User.ID, Today: string(store.DayOf(p.now())),
+		Request: request, Form: form, Today: string(store.DayOf(p.now())),
 		Over: !request.Ends.IsZero() && !request.Ends.After(p.now()),
+	}
+	if view.Own, err = p.store.IsOwn(ctx, r.User.ID, request.ID); err != nil {
+		return err
 	}
 	if view.App, err = p.store.App(ctx, request.AppID); err != nil {
 		return err

@@ -52,7 +52,7 @@ func asError(err error) *Error {
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Status: http.StatusNotFound, Title: "Not found", Text: "There is nothing at this address, or you have no access to it.", Err: err}
 	case errors.Is(err, store.ErrOwnRequest):
-		return &Error{Status: http.StatusForbidden, Title: "Not your own request", Text: "A request is decided by somebody who did not make it: ask another administrator.", Err: err}
+		return &Error{Status: http.StatusForbidden, Title: "Not your own request", Text: "A request is decided by somebody who did not make it and is not in its team: ask another administrator.", Err: err}
 	case errors.Is(err, store.ErrConflict):
 		return &Error{Status: http.StatusConflict, Title: "Already changed", Text: "Somebody has changed this meanwhile, or it is not in a state in which this can be done. Look at it again.", Err: err}
 	case errors.Is(err, adminapi.ErrUnreachable):
