@@ -229,3 +229,26 @@ func FuzzParse(f *testing.F) {
 		written(t, Build("https://g.example", []*Hospital{h}))
 	})
 }
+
+// TestTextsOfHospitalsAreNoMarkup gives a hospital's documentation to viewers that
+// take CommonMark and HTML.
+func TestTextsOfHospitalsAreNoMarkup(t *testing.T) {
+	h, err := Parse("east", "East", []byte(`{"resourceType":"CapabilityStatement","rest":[{"mode":"server","resource":[{"type":"Patient",
+		"interaction":[{"code":"search-type"}],"searchParam":[{"name":"name","type":"string",
+		"documentation":"<form action=/logout method=post><button>Log in again</button></form> [Log in](https://evil.example) ![](https://evil.example/p)"}]}]}]}`))
+	require.NoError(t, err)
+	body := written(t, Build("https://gate.example", []*Hospital{h}))
+	var doc Document
+	require.NoError(t, json.Unmarshal(body, &doc))
+	found := false
+	for _, p := range doc.Paths["/{hospital}/Patient"].Get.Parameters {
+		if p.Name == "name" {
+			found = true
+			require.Contains(t, p.Description, "Log in again")
+			require.NotContains(t, p.Description, "<")
+			require.Contains(t, p.Description, `\[Log in\](https`)
+			require.NotRegexp(t, `(^|[^\\])[\[\]]`, p.Description)
+		}
+	}
+	require.True(t, found)
+}

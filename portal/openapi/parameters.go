@@ -121,6 +121,11 @@ func (m *mergedParameter) parameter(taken []string, of int) *Parameter {
 // maxText bounds what a hospital's documentation adds, in characters.
 const maxText = 1000
 
+// plainText has CommonMark, and viewers that take HTML with it, show a text as it
+// is: a hospital's words make no elements, links or pictures on a page of ours, nor
+// where somebody else shows the document.
+var plainText = strings.NewReplacer("<", "&lt;", "[", `\[`, "]", `\]`)
+
 // clean makes a hospital's documentation a sentence of bounded length.
 func clean(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
@@ -130,7 +135,7 @@ func clean(text string) string {
 	if text != "" && !strings.ContainsAny(text[len(text)-1:], ".!?") {
 		text += "."
 	}
-	return text
+	return plainText.Replace(text)
 }
 
 // includes are _include and _revinclude with the values that hospitals list.
