@@ -66,6 +66,9 @@ func TestCompanyLoginBindsAnAccount(t *testing.T) {
 	require.Equal(t, u.ID, bound.ID)
 	require.Equal(t, p.Issuer+" 4711", bound.OIDCSubject)
 	require.Contains(t, w.acts(), "user.oidc")
+	_, err = w.Login(w.ctx, by, ann, password)
+	require.Same(t, ErrCredentials, err, "who made the account may have been somebody else: an inviter, by the link that was shown")
+	require.Greater(t, bound.Edition, u.Edition, "and may be signed in")
 
 	p.Claims["sub"] = "4712"
 	_, err = w.company("")

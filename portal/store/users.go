@@ -127,10 +127,13 @@ func (s *Store) EndSessions(ctx context.Context, by By, id string) error {
 	return s.update(ctx, by, act{"user.sessions", "user", id, nil}, "UPDATE users SET edition = edition + 1 WHERE id = ?", id)
 }
 
-// SetSubject binds a user to a subject of the identity provider. ErrConflict when
-// another one has it [user.oidc].
+// SetSubject binds a user to a subject of the identity provider, which takes the
+// place of the password, and ends all sessions. Who set that password need not have
+// been the owner of the e-mail address by which the provider's user was found.
+// ErrConflict when another one has the subject [user.oidc].
 func (s *Store) SetSubject(ctx context.Context, by By, id, subject string) error {
-	return s.update(ctx, by, act{"user.oidc", "user", id, nil}, "UPDATE users SET oidc_subject = ? WHERE id = ?", subject, id)
+	return s.update(ctx, by, act{"user.oidc", "user", id, nil},
+		"UPDATE users SET oidc_subject = ?, password_hash = '', edition = edition + 1 WHERE id = ?", subject, id)
 }
 
 // SetRole changes a user's role and ends all sessions. ErrConflict for the last

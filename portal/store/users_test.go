@@ -64,7 +64,7 @@ func TestUserChanges(t *testing.T) {
 			{"user.rename", w.SetName(ctx, by, ada.ID, "Ada\x00 L\xffvelace"), func(u *store.User) { u.Name = "Ada L\uFFFDvelace" }},
 			{"user.password", w.SetPassword(ctx, by, ada.ID, "argon2"), func(u *store.User) { u.PasswordHash = "argon2"; u.Edition++ }},
 			{"user.sessions", w.EndSessions(ctx, by, ada.ID), func(u *store.User) { u.Edition++ }},
-			{"user.oidc", w.SetSubject(ctx, by, ada.ID, "sub"), func(u *store.User) { u.OIDCSubject = "sub" }},
+			{"user.oidc", w.SetSubject(ctx, by, ada.ID, "sub"), func(u *store.User) { u.OIDCSubject, u.PasswordHash = "sub", ""; u.Edition++ }},
 			{"user.role", w.SetRole(ctx, boss, ada.ID, store.RoleAdmin), func(u *store.User) { u.Role = store.RoleAdmin; u.Edition++ }},
 			{"", w.SetRole(ctx, boss, ada.ID, store.RoleAdmin), func(*store.User) {}},
 			{"user.disable", w.Disable(ctx, boss, ada.ID), func(u *store.User) { u.Disabled = w.seconds(); u.Edition++ }},
