@@ -17,24 +17,33 @@ const invitationLife = 7 * 24 * time.Hour
 
 // Inviter invites people to make accounts.
 type Inviter struct {
-	store  *store.Store
-	public string
-	mailer *Mailer
-	log    *slog.Logger
+	store    *store.Store
+	public   string
+	mailer   *Mailer
+	log      *slog.Logger
+	throttle *throttle
 }
 
 // NewInviter returns an inviter whose links begin with publicURL. Without a
 // mailer (nil) its links are handed on by those who invite; without a log (nil)
 // nobody is told of mails that cannot be sent.
 func NewInviter(s *store.Store, publicURL string, mailer *Mailer, log *slog.Logger) *Inviter {
-	return &Inviter{store: s, public: strings.TrimSuffix(publicURL, "/"), mailer: mailer, log: cmp.Or(log, slog.New(slog.DiscardHandler))}
+	return &Inviter{
+		store: s, public: strings.TrimSuffix(publicURL, "/"), mailer: mailer, log: cmp.Or(log, slog.New(slog.DiscardHandler)),
+		throttle: &throttle{store: s, now: time.Now, flying: make(map[string]int)},
+	}
 }
 
 // Invite opens an invitation, for seven days unless it says otherwise, and mails
 // its link. When there is no mail, or it cannot be sent just now, the link is
 // returned instead: whoever invites hands it on. A *Refusal says what is wrong
-// with the e-mail address.
+// with the e-mail address, or that enough was mailed to it.
 func (i *Inviter) Invite(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error) {
+	if i.mailer != nil {
+		if err := i.mayMail(ctx, by, invitation.Email); err != nil {
+			return "", false, err
+		}
+	}
 	link, err = openInvitation(ctx, i.store, i.public, by, &invitation)
 	if err != nil || i.mailer == nil {
 		return link, false, err
@@ -45,6 +54,24 @@ func (i *Inviter) Invite(ctx context.Context, by store.By, invitation store.Invi
 		return link, false, nil
 	}
 	return "", true, nil
+}
+
+// mayMail counts an invitation that is about to be mailed. Every developer may
+// invite: nobody's mailbox is flooded by it, and no one sends mails without end.
+func (i *Inviter) mayMail(ctx context.Context, by store.By, email string) error {
+	email, err := Address(email)
+	if err != nil {
+		return err
+	}
+	try, err := i.throttle.begin(ctx, counterOf("invitation", email, freeOfMail), counterOf("invitations of", by.UserID, freeOfInviter))
+	var throttled *Throttled
+	if errors.As(err, &throttled) {
+		return &Refusal{"many invitations", "Enough invitations were mailed just now. Try again in " + words(throttled.Wait) + "."}
+	}
+	if err != nil {
+		return err
+	}
+	return try.failed(ctx)
 }
 
 // FirstAdmin returns a link by which the owner of an e-mail address becomes an

@@ -209,6 +209,27 @@ func TestInvitations(t *testing.T) {
 	require.Same(t, ErrLink, err, "each once")
 }
 
+func TestMailboxesAreNotFloodedWithInvitations(t *testing.T) {
+	w := newWorld(t)
+	boss := byUser(by, w.user("boss@pacs.example", admin))
+	var refusal *Refusal
+	invite := func(email string) error {
+		_, _, err := w.Inviter().Invite(w.ctx, boss, store.Invitation{Email: email, Role: store.RoleDeveloper})
+		return err
+	}
+	for range freeOfMail {
+		require.NoError(t, invite("victim@elsewhere.example"))
+	}
+	require.ErrorAs(t, invite(" Victim@elsewhere.example"), &refusal)
+	require.Equal(t, "many invitations", refusal.Reason)
+	require.Equal(t, freeOfMail, w.smtp.Waiting())
+	require.NoError(t, invite("other@elsewhere.example"))
+	for range freeOfInviter {
+		require.NoError(t, w.store.AddFailure(w.ctx, counterOf("invitations of", boss.UserID, freeOfInviter).name))
+	}
+	require.ErrorAs(t, invite("third@elsewhere.example"), &refusal)
+}
+
 func TestInvitationsThatAreRefused(t *testing.T) {
 	w := newWorld(t)
 	w.user(ann)

@@ -18,6 +18,7 @@ const (
 	freeOfAccount = 5
 	freeOfAddress = 20 // a whole office may share one
 	freeOfMail    = 3
+	freeOfInviter = 50 // invitations that are mailed
 	maxDelay      = 15 * time.Minute
 )
 
