@@ -124,6 +124,22 @@ func (s *Store) CredentialsOf(ctx context.Context, userID string) ([]Credential,
 		WHERE members.user_id = ? ORDER BY c.created DESC, c.id DESC`, userID)
 }
 
+// WorkingByApp returns how many credentials work now, by app, of all teams of a
+// user. Apps that have none are left out.
+func (s *Store) WorkingByApp(ctx context.Context, userID string) (map[string]int, error) {
+	working := make(map[string]int)
+	err := s.read().each(ctx, func(r row) error {
+		var app string
+		var count int
+		err := r.Scan(&app, &count)
+		working[app] = count
+		return err
+	}, `SELECT c.app_id, COUNT(*) FROM credentials c JOIN apps ON apps.id = c.app_id JOIN members ON members.team_id = apps.team_id
+		WHERE members.user_id = ? AND c.state IN ('active', 'rotating') AND (c.expires = 0 OR c.expires > ?) GROUP BY c.app_id`,
+		userID, stamp(s.now()))
+	return working, err
+}
+
 // Credentials returns credentials, newest first.
 func (s *Store) Credentials(ctx context.Context, filter CredentialFilter, page Page) (List[Credential], error) {
 	chosen := selection{columns: consumerColumns, table: "credentials", alias: "c", joins: consumerJoins, order: "c.created DESC, c.id DESC"}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,35 @@ func TestCredential(t *testing.T) {
 		ofTeams, err = w.CredentialsOf(ctx, "user_other")
 		require.NoError(t, err)
 		require.Empty(t, ofTeams)
+	})
+}
+
+func TestWorkingByApp(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		_, stranger := w.user(t, "eve", store.RoleDeveloper)
+		app, other := w.app(t, by, "Viewer"), w.app(t, by, "Other")
+		for n, of := range []store.App{app, app, other, other, w.app(t, stranger, "Theirs")} {
+			c := w.credential(t, by, of, fmt.Sprint("key_", n))
+			if n == 1 {
+				require.NoError(t, w.BeginRotation(ctx, by, c.ID))
+			}
+			if n == 3 {
+				require.NoError(t, w.BeginRevocation(ctx, by, c.ID, "lost"))
+			}
+		}
+		_, err := w.raw(t).ExecContext(ctx, "UPDATE credentials SET expires = "+fmt.Sprint(w.now.Add(time.Hour).Unix())+" WHERE key_id = 'key_0'")
+		require.NoError(t, err)
+		counts := func(user string) map[string]int {
+			working, err := w.WorkingByApp(ctx, user)
+			require.NoError(t, err)
+			return working
+		}
+		require.Equal(t, map[string]int{app.ID: 2, other.ID: 1}, counts(by.UserID))
+		w.now = w.now.Add(2 * time.Hour)
+		require.Equal(t, map[string]int{app.ID: 1, other.ID: 1}, counts(by.UserID), "key_0 has ended")
+		require.Empty(t, counts("user_none"))
 	})
 }
 

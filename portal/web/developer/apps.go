@@ -23,15 +23,9 @@ func (p *Pages) apps(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	working, err := p.credentialsOf(r.Context(), r.User.ID)
+	keys, err := p.store.WorkingByApp(r.Context(), r.User.ID)
 	if err != nil {
 		return err
-	}
-	keys := make(map[string]int)
-	for _, c := range working {
-		if c.Works() {
-			keys[c.AppID]++
-		}
 	}
 	var lists struct{ Current, Archived []listedApp }
 	for _, app := range found {
