@@ -1,8 +1,8 @@
 package developer
 
 import (
+	"fmt"
 	"net/http"
-	"strings"
 
 	"fhirgate/portal/credentials"
 	"fhirgate/portal/web/page"
@@ -42,21 +42,24 @@ func (p *Pages) renderIssued(r *page.Request, app ownApp, issued *credentials.Is
 
 // firstCall is a call that every plan allows: it asks what the caller may do at
 // the hospital. The secret is typed in, so that it stays out of the shell's
-// history. A client that signs has none that fits a line.
+// history; it is one command, so that what is pasted after its first line is not
+// taken for the secret; and it stays in the variable that the quick start uses.
+// It has no comment, which zsh would not take for one. A client that signs has
+// no call that fits a line.
 func firstCall(publicURL string, d issuedData) string {
 	hospital := "HOSPITAL"
 	if len(d.Credential.Hospitals) > 0 {
 		hospital = d.Credential.Hospitals[0]
 	}
-	call := `curl -H "Authorization: Bearer $%s" "` + publicURL + "/fhir/" + hospital + `/metadata"`
+	call := `curl -sS -H "Authorization: Bearer $%s" "` + publicURL + "/fhir/" + hospital + `/metadata"`
 	switch {
 	case d.Secret == "":
 		return ""
 	case d.Credential.IsClient():
-		return "read -rs SECRET   # paste the secret, then press Enter\n" +
-			`TOKEN=$(curl -sS -u "` + d.Credential.KeyID + `:$SECRET" -d grant_type=client_credentials ` + d.TokenURL + " | jq -r .access_token)\n" +
-			strings.Replace(call, "%s", "TOKEN", 1)
+		return "read -rs FHIRGATE_CLIENT_SECRET && export FHIRGATE_CLIENT_SECRET &&\n" +
+			`TOKEN=$(curl -sS -u "` + d.Credential.KeyID + `:$FHIRGATE_CLIENT_SECRET" -d grant_type=client_credentials ` + d.TokenURL + " | jq -r .access_token) &&\n" +
+			fmt.Sprintf(call, "TOKEN")
 	default:
-		return "read -rs KEY   # paste the key, then press Enter\n" + strings.Replace(call, "%s", "KEY", 1)
+		return "read -rs FHIRGATE_KEY && export FHIRGATE_KEY &&\n" + fmt.Sprintf(call, "FHIRGATE_KEY")
 	}
 }

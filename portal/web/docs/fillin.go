@@ -53,15 +53,15 @@ func patientAt(h adminapi.Hospital) string {
 }
 
 // export is how the secret comes into the environment, without a trace in the
-// history of the shell.
+// history of the shell. There is no comment in it, which zsh would not take for one.
 func export(p program) string {
 	switch p.Kind {
 	case kindKey:
-		return "read -rs FHIRGATE_KEY && export FHIRGATE_KEY    # paste the key, then Enter"
+		return "read -rs FHIRGATE_KEY && export FHIRGATE_KEY"
 	case kindSecret:
-		return "read -rs FHIRGATE_CLIENT_SECRET && export FHIRGATE_CLIENT_SECRET    # paste the secret, then Enter"
+		return "read -rs FHIRGATE_CLIENT_SECRET && export FHIRGATE_CLIENT_SECRET"
 	default:
-		return "export FHIRGATE_KEY_FILE=\"$PWD/private.json\"    # the private half, as a JWK with kid and alg"
+		return "export FHIRGATE_KEY_FILE=\"$PWD/private.json\""
 	}
 }
 
