@@ -32,7 +32,7 @@ func (p *Pages) catalogue(ctx context.Context) (catalogue, error) {
 	}
 	for _, plan := range plans {
 		if plan.Active && len(plan.Hospitals) > 0 {
-			all.Plans = append(all.Plans, planWords{Plan: plan})
+			all.Plans = append(all.Plans, p.inWords(plan))
 		}
 	}
 	return all, nil
@@ -80,7 +80,18 @@ func hospitalWords(h adminapi.Hospital) string {
 }
 
 // planWords is a plan that can tell in words what it allows.
-type planWords struct{ adminapi.Plan }
+type planWords struct {
+	adminapi.Plan
+	AtOnce bool // requests for it need no administrator
+}
+
+// inWords adds to a plan who decides on requests for it: nobody, where the
+// settings say so and it reaches no real hospital.
+func (p *Pages) inWords(plan adminapi.Plan) planWords {
+	words := planWords{Plan: plan}
+	words.AtOnce = words.Sandbox() && slices.Contains(p.autoApprove, plan.ID)
+	return words
+}
 
 // Sandbox reports whether the plan reaches simulated hospitals only.
 func (p planWords) Sandbox() bool { return len(p.Environments) == 1 && p.Environments[0] == "sandbox" }

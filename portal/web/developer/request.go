@@ -26,7 +26,6 @@ type requestForm struct {
 	Plans     []planWords // to choose from
 	Plan      *planWords  // that was chosen; nil = none yet
 	Hospitals []ui.Option // that it reaches
-	AtOnce    bool        // no administrator decides
 }
 
 func (p *Pages) newRequest(r *page.Request, app ownApp) error {
@@ -44,7 +43,7 @@ func (p *Pages) renderRequest(r *page.Request, status int, app ownApp, form *pag
 		shown.Plan = &all.Plans[0]
 	}
 	if shown.Plan != nil {
-		shown.Hospitals, shown.AtOnce = all.choices(shown.Plan), p.approvesAtOnce(shown.Plan)
+		shown.Hospitals = all.choices(shown.Plan)
 		if len(shown.Hospitals) == 1 && !form.Has("hospitals", shown.Hospitals[0].Value) && form.OK() {
 			form.Values.Add("hospitals", shown.Hospitals[0].Value)
 		}
@@ -70,7 +69,7 @@ func (p *Pages) createRequest(r *page.Request, app ownApp) error {
 	if err != nil {
 		return err
 	}
-	if !p.approvesAtOnce(all.plan(wanted.Plan)) {
+	if !all.plan(wanted.Plan).AtOnce {
 		r.Flash("ok", "The request is with the administrators. You see their decision here.")
 		return r.Redirect("/apps/%s", app.ID)
 	}
@@ -79,12 +78,6 @@ func (p *Pages) createRequest(r *page.Request, app ownApp) error {
 	}
 	r.Flash("ok", "The request is approved: get your key.")
 	return r.Redirect("/apps/%s", app.ID)
-}
-
-// approvesAtOnce reports whether requests for a plan need no administrator: the
-// settings say so, and it reaches no real hospital.
-func (p *Pages) approvesAtOnce(plan *planWords) bool {
-	return slices.Contains(p.autoApprove, plan.ID) && plan.Sandbox()
 }
 
 func checkRequest(form *page.Form, all catalogue) store.AccessRequest {

@@ -2,6 +2,7 @@ package developer_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,4 +41,15 @@ func TestRequestsThatAreApprovedAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who chooses between plans sees which of them is approved at once.
+func TestPlansThatAreApprovedAtOnceSaySo(t *testing.T) {
+	s := newSite(t, "practice")
+	app := s.app("Worklist")
+	list := s.as("member").get("/apps/" + app.ID + "/request").body
+	require.Equal(t, 1, strings.Count(list, "Approved at once"), "of two plans one")
+	require.NotContains(t, list, "decides", "that depends on the plan")
+	require.Contains(t, s.as("member").get("/apps/"+app.ID+"/request?plan=practice").body, "It is approved at once")
+	require.Contains(t, s.as("member").get("/apps/"+app.ID+"/request?plan=ward").body, "An administrator reads the purpose and decides")
 }
