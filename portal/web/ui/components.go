@@ -101,10 +101,14 @@ func newStat(label string, value any, options ...string) (stat, error) {
 	return made, checkTone(made.Tone)
 }
 
-type secret struct{ ID, Label, Value string }
+type secret struct{ ID, Label, Value, Help string }
 
-func newSecret(label string, value any) secret {
-	return secret{ID: elementID("secret", label), Label: label, Value: fmt.Sprint(value)}
+// newSecret is for what a program uses, unless help says what else to do with it.
+func newSecret(label string, value any, help ...string) secret {
+	if len(help) == 0 {
+		help = []string{"Keep it where your program reads its secrets; if it is lost, make a new one."}
+	}
+	return secret{ID: elementID("secret", label), Label: label, Value: fmt.Sprint(value), Help: strings.Join(help, " ")}
 }
 
 type code struct{ Language, Text, Label string }
