@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -66,7 +67,7 @@ account that exists, both are taken away and the link sets new ones.`,
 				link, _, err = inviter.Invite(cmd.Context(), store.System, store.Invitation{Email: args[0], Role: store.RoleDeveloper})
 			}
 			if err != nil {
-				return err
+				return inWords(err)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), link)
 			return nil
@@ -75,6 +76,15 @@ account that exists, both are taken away and the link sets new ones.`,
 	cmd.Flags().BoolVar(&admin, "admin", false, "the account is an administrator's")
 	addDemoFlag(cmd, new(bool))
 	return cmd
+}
+
+// inWords gives a refusal the sentence that is for people: its own text is for
+// the log.
+func inWords(err error) error {
+	if refusal := (*identity.Refusal)(nil); errors.As(err, &refusal) {
+		return errors.New(refusal.Text)
+	}
+	return err
 }
 
 func newPortalActs() *cobra.Command {
