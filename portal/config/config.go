@@ -104,6 +104,11 @@ func (c *Config) Complete(dataDir, publicURL, adminListen string) []Mistake {
 	case !strings.HasPrefix(c.PublicURL, "https://") && !thisMachine(c.PublicURL):
 		fail("public_url", "must be https://: passwords and keys pass over it")
 	}
+	for _, address := range []struct{ key, url string }{{"admin_url", c.AdminURL}, {"gateway_url", c.GatewayURL}} {
+		if !strings.HasPrefix(address.url, "http://") && !strings.HasPrefix(address.url, "https://") {
+			fail(address.key, `must begin with http:// or https://`)
+		}
+	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		fail("cert_file", "needs key_file, and the other way round")
 	}

@@ -33,6 +33,8 @@ func TestMistakes(t *testing.T) {
 	for name, c := range map[string]struct{ text, place string }{
 		"listen":                {`{"listen": "8082"}`, "listen"},
 		"plain public URL":      {`{"public_url": "http://portal.pacs.example"}`, "public_url"},
+		"admin URL, no scheme":  {`{"admin_url": "127.0.0.1:8081"}`, "admin_url"},
+		"gateway, no scheme":    {`{"gateway_url": "gateway.pacs.example"}`, "gateway_url"},
 		"public URL with path":  {`{"public_url": "https://pacs.example/portal"}`, "public_url"},
 		"certificate alone":     {`{"cert_file": "c.pem"}`, "cert_file"},
 		"two databases":         {`{"database": "x.db", "database_url": {"env": "PORTAL_DB"}}`, "database_url"},
