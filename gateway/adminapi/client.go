@@ -61,14 +61,20 @@ type Refusal struct {
 // Error returns what is wrong.
 func (r *Refusal) Error() string { return r.Text }
 
+// Is makes a failure of the gateway's own, such as a store that is away, an
+// ErrUnreachable as well.
+func (r *Refusal) Is(target error) bool {
+	return target == ErrUnreachable && r.Status >= http.StatusInternalServerError
+}
+
 // Refused reports whether err is the admin API's refusal with this status.
 func Refused(err error, status int) bool {
 	var refusal *Refusal
 	return errors.As(err, &refusal) && refusal.Status == status
 }
 
-// ErrUnreachable is wrapped by errors of calls of which it is not known whether
-// they arrived.
+// ErrUnreachable is wrapped by errors of calls of which it is not known what came
+// of them.
 var ErrUnreachable = errors.New("the admin API cannot be reached")
 
 // ask makes a call and decodes its answer. An OperationOutcome becomes a
