@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -132,7 +133,7 @@ func (w *world) good(name string) url.Values {
 	form := url.Values{
 		"name": {"Another name"}, "team": {w.ids["team"]}, "email": {w.users["outsider"].Email}, "role": {"member"}, "reason": {"a reason"}, "approve_reason": {"a reason"},
 		"refuse_reason": {"a reason"}, "end_reason": {"a reason"}, "request": {w.ids["approved"]}, "make": {"key"}, "life": {"30"}, "grace": {"24h"}, "plan": {"trial"},
-		"hospitals": {"harbor"}, "purpose": {"Pull the day's appointments"}, "title": {"News"}, "text": {"All is well"}, "level": {"info"}, "days": {"3"}, "ends": {"2030-01-01"},
+		"hospitals": {"harbor"}, "purpose": {"Pull the day's appointments"}, "title": {"News"}, "text": {"All is well"}, "level": {"info"}, "days": {"3"}, "ends": {time.Now().AddDate(1, 0, 0).Format(time.DateOnly)},
 	}
 	switch name {
 	case "POST /apps/new": // in a team of one's own

@@ -36,6 +36,7 @@ const rounds = 20
 // left out.
 func figurePages() map[string][]string {
 	team, app, credential, request := seedID("team", 0), seedID("app", 0), seedID("cred", 0), seedID("req", 0)
+	year := time.Now().UTC().AddDate(0, 0, -364).Format(time.DateOnly)
 	developer := []string{
 		"/", "/apps", "/apps/" + app, "/apps/" + app + "?page=4", "/apps/" + app + "/usage", "/apps/" + app + "/usage?days=365", "/apps/" + app + "/errors",
 		"/credentials/" + credential, "/usage", "/usage?days=365", "/usage?days=365&app=" + app, "/usage?days=365&hospital=harbor", "/teams", "/teams/" + team,
@@ -47,11 +48,11 @@ func figurePages() map[string][]string {
 		"owner": append(slices.Clone(developer), "/apps/new", "/apps/"+app+"/edit", "/apps/"+app+"/request", "/apps/"+app+"/keys/new?request="+request,
 			"/credentials/"+credential+"/edit", "/credentials/"+credential+"/rotate", "/teams/new", "/account/second-factor"),
 		"administrator": {
-			"/", "/console", "/console/requests", "/console/requests?state=approved", "/console/requests?q=screening&page=3", "/console/requests/" + request,
-			"/console/consumers", "/console/consumers?page=200", "/console/consumers?q=worklist", "/console/consumers?q=team+17&state=active&plan=e2e", "/console/consumers?hospital=harbor",
+			"/", "/console", "/console/requests", "/console/requests?state=approved", "/console/requests?search=screening&page=3", "/console/requests/" + request,
+			"/console/consumers", "/console/consumers?page=200", "/console/consumers?search=worklist", "/console/consumers?search=team+17&state=active&plan=e2e", "/console/consumers?hospital=harbor",
 			"/console/consumers/" + credential, "/console/plans", "/console/plans/e2e", "/console/hospitals", "/console/hospitals/harbor", "/console/reload",
-			"/console/users", "/console/users?q=dev4", "/console/users/" + seedID("user", 0), "/console/users/invite", "/console/invitations", "/console/teams", "/console/teams/" + team,
-			"/console/announcements", "/console/usage", "/console/usage?days=365", "/console/usage?days=365&hospital=harbor", "/console/audit", "/console/audit?q=worklist&page=9", "/console/audit/verify",
+			"/console/users", "/console/users?search=dev4", "/console/users/" + seedID("user", 0), "/console/users/invite", "/console/invitations", "/console/teams", "/console/teams/" + team,
+			"/console/announcements", "/console/usage", "/console/usage?from=" + year, "/console/usage?hospital=harbor&from=" + year, "/console/audit", "/console/audit?search=worklist&page=9", "/console/audit/verify",
 		},
 	}
 }
