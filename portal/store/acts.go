@@ -44,9 +44,25 @@ func scanAct(r row) (Act, error) {
 	var a Act
 	var micros int64
 	err := r.Scan(&a.Seq, &micros, &a.UserID, &a.UserName, &a.Address, &a.Name, &a.Kind, &a.Subject,
-		fromJSON[map[string]string]{&a.Detail}, &a.Previous, &a.Hash)
+		detailOf{&a.Detail}, &a.Previous, &a.Hash)
 	a.Time = time.UnixMicro(micros).UTC()
 	return a, err
+}
+
+// detailOf reads the detail of an act. One that is not as it was written, by a
+// letter or in all, stands as a whole under a name of its own: verification finds
+// the act, and the others can be looked at.
+type detailOf struct{ to *map[string]string }
+
+// Scan implements sql.Scanner.
+func (d detailOf) Scan(from any) error {
+	var detail map[string]string
+	err := fromJSON[map[string]string]{&detail}.Scan(from)
+	if err != nil || detail == nil || asJSON(detail) != from {
+		detail = map[string]string{"unreadable": fmt.Sprint(from)}
+	}
+	*d.to = detail
+	return nil
 }
 
 // head is where the trail ends.

@@ -153,6 +153,10 @@ func TestTampering(t *testing.T) {
 		}{
 			"changed subject":     {"UPDATE acts SET subject = 'x' WHERE seq = 3", 3, "changed"},
 			"changed detail":      {`UPDATE acts SET detail = '{"n":"9"}' WHERE seq = 3`, 3, "changed"},
+			"unreadable detail":   {`UPDATE acts SET detail = '{"n"' WHERE seq = 3`, 3, "changed"},
+			"detail of numbers":   {`UPDATE acts SET detail = '{"n":1}' WHERE seq = 3`, 3, "changed"},
+			"no detail":           {`UPDATE acts SET detail = 'null' WHERE seq = 3`, 3, "changed"},
+			"detail with a twin":  {`UPDATE acts SET detail = '{"n":"9","n":"1"}' WHERE seq = 3`, 3, "changed"},
 			"changed time":        {"UPDATE acts SET time = time + 1 WHERE seq = 3", 3, "changed"},
 			"changed user":        {"UPDATE acts SET user_id = 'user_x' WHERE seq = 1", 1, "changed"},
 			"changed hash":        {"UPDATE acts SET hash = 'x' WHERE seq = 6", 6, "changed"},
@@ -175,6 +179,8 @@ func TestTampering(t *testing.T) {
 			}
 			verdict, err := w.VerifyActs(ctx)
 			require.NoError(t, err, name)
+			_, err = w.Acts(ctx, store.ActFilter{}, store.Page{})
+			require.NoError(t, err, "the others are shown: %s", name)
 			require.Equal(t, test.broken, verdict.Broken, name)
 			require.Contains(t, verdict.Problem, test.problem, name)
 			if strings.Contains(test.statements, "DELETE FROM acts_head") {
