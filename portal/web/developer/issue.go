@@ -77,7 +77,7 @@ func livesOf(ends, now time.Time) []ui.Option {
 			options = append(options, ui.Option{Value: life.days, Label: life.label})
 		}
 	}
-	whole := ui.Option{Value: "access", Label: "As long as the access", Help: "It has no end: rotate its secret from time to time."}
+	whole := ui.Option{Value: "access", Label: "As long as the access", Help: "It has no end: change the secret or the keys from time to time."}
 	if !ends.IsZero() {
 		whole.Help = "Until " + ends.UTC().Format("2 January 2006") + "."
 	}
