@@ -11,15 +11,15 @@ import (
 // *Throttled. The user may still owe the second factor.
 func (s *Service) Login(ctx context.Context, by store.By, email, password string) (store.User, error) {
 	email, _ = Address(email) // nobody has the address ""
-	try, err := s.throttle.begin(ctx, counterOf("login", email, freeOfAccount), ofAddress("login", by.Address))
-	if err != nil {
-		return store.User{}, err
-	}
-	defer try.end()
 	user, err := s.store.UserByEmail(ctx, email)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return store.User{}, err
 	}
+	try, err := s.tryPassword(ctx, by, user.ID, email)
+	if err != nil {
+		return store.User{}, err
+	}
+	defer try.end()
 	right, outdated, err := s.passwords.check(ctx, password, user.PasswordHash)
 	if err != nil {
 		return store.User{}, err
@@ -31,6 +31,21 @@ func (s *Service) Login(ctx context.Context, by store.By, email, password string
 		return user, err
 	}
 	return s.setPassword(ctx, byUser(by, user), user, password)
+}
+
+// tryPassword begins a try of a password. Who comes from an address from which the
+// user has signed in before is counted apart: nobody else keeps them out by wrong
+// tries.
+func (s *Service) tryPassword(ctx context.Context, by store.By, userID, email string) (*attempt, error) {
+	known, err := s.store.SignedInFrom(ctx, userID, by.Address)
+	if err != nil {
+		return nil, err
+	}
+	of := email
+	if known {
+		of += " at " + by.Address.String()
+	}
+	return s.throttle.begin(ctx, counterOf("login", of, freeOfAccount), ofAddress("login", by.Address))
 }
 
 // whyNot returns why a user is not let in, for the trail, or "".
@@ -71,7 +86,7 @@ func (s *Service) ChangePassword(ctx context.Context, by store.By, user store.Us
 	if err := s.passwords.judge(password, user.Email); err != nil {
 		return store.User{}, err
 	}
-	try, err := s.throttle.begin(ctx, counterOf("login", user.Email, freeOfAccount), ofAddress("login", by.Address))
+	try, err := s.tryPassword(ctx, by, user.ID, user.Email)
 	if err != nil {
 		return store.User{}, err
 	}

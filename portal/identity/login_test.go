@@ -237,3 +237,27 @@ func TestGuessingTheCurrentPasswordIsSlow(t *testing.T) {
 	var throttled *Throttled
 	require.ErrorAs(t, err, &throttled)
 }
+
+// TestNobodyIsKeptOutByOthers has somebody try wrong passwords without end.
+func TestNobodyIsKeptOutByOthers(t *testing.T) {
+	w := newWorld(t)
+	u := w.user(ann)
+	require.NoError(t, w.SignedIn(w.ctx, from(7), u))
+	var throttled *Throttled
+	for i := range freeOfAccount {
+		_, err := w.Login(w.ctx, from(100+i), ann, "a wrong password")
+		require.Same(t, ErrCredentials, err)
+	}
+	_, err := w.Login(w.ctx, from(8), ann, password)
+	require.ErrorAs(t, err, &throttled, "it may be who guesses")
+	_, err = w.Login(w.ctx, from(7), ann, password)
+	require.NoError(t, err, "has signed in from there before")
+	_, err = w.Login(w.ctx, from(8), ann, password)
+	require.ErrorAs(t, err, &throttled, "who guesses has no more tries by that")
+	for range freeOfAccount {
+		_, err := w.Login(w.ctx, from(7), ann, "a wrong password")
+		require.Same(t, ErrCredentials, err)
+	}
+	_, err = w.Login(w.ctx, from(7), ann, password)
+	require.ErrorAs(t, err, &throttled, "there are delays for them, too")
+}

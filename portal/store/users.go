@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -187,6 +188,13 @@ func (s *Store) govern(ctx context.Context, by By, done act, statement string, a
 func (s *Store) SignedIn(ctx context.Context, by By, id string) error {
 	return s.update(ctx, by, act{"user.login", "user", id, nil},
 		"UPDATE users SET last_login = ? WHERE id = ?", stamp(s.now()), id)
+}
+
+// SignedInFrom reports whether a user has signed in from an address before.
+func (s *Store) SignedInFrom(ctx context.Context, id string, from netip.Addr) (bool, error) {
+	found, err := all(ctx, s.read(), value[int],
+		"SELECT 1 FROM acts WHERE user_id = ? AND name = 'user.login' AND address = ? LIMIT 1", id, from.String())
+	return len(found) > 0, err
 }
 
 // SignInRefused notes that somebody was not let in; the id is "" when nobody is
