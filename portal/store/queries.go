@@ -130,11 +130,16 @@ func (c *conditions) contains(text string, columns ...string) {
 	c.matches(text, strings.Join(columns, like+" OR ")+like)
 }
 
+// maxSearch is how much of a text is searched for, in bytes: SQLite refuses longer
+// patterns, and texts that people write are no longer.
+const maxSearch = 4000
+
 // matches adds a condition made with like, unless the text is empty.
 func (c *conditions) matches(text, part string) {
 	if text = strings.TrimSpace(text); text == "" {
 		return
 	}
+	text = strings.ToValidUTF8(text[:min(len(text), maxSearch)], "")
 	args := make([]any, strings.Count(part, "?"))
 	for i := range args {
 		args[i] = pattern(text)

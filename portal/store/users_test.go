@@ -3,6 +3,7 @@ package store_test
 import (
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,4 +217,15 @@ func filter(all []bool) []bool {
 		}
 	}
 	return kept
+}
+
+func TestSearchForMoreThanADatabaseTakes(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.user(t, "ada", store.RoleDeveloper)
+		for _, text := range []string{strings.Repeat("ä", 60_000), strings.Repeat("%", 60_000)} {
+			found, err := w.Users(t.Context(), text, store.Page{})
+			require.NoError(t, err)
+			require.Zero(t, found.Total)
+		}
+	})
 }
