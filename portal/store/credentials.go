@@ -125,7 +125,8 @@ func (s *Store) CredentialsOf(ctx context.Context, userID string) ([]Credential,
 }
 
 // WorkingByApp returns how many credentials work now, by app, of all teams of a
-// user. Apps that have none are left out.
+// user. Apps that have none are left out. SQLite joins in the order that CROSS JOIN
+// gives; of its own it would begin with the credentials of everybody.
 func (s *Store) WorkingByApp(ctx context.Context, userID string) (map[string]int, error) {
 	working := make(map[string]int)
 	err := s.read().each(ctx, func(r row) error {
@@ -134,8 +135,8 @@ func (s *Store) WorkingByApp(ctx context.Context, userID string) (map[string]int
 		err := r.Scan(&app, &count)
 		working[app] = count
 		return err
-	}, `SELECT c.app_id, COUNT(*) FROM credentials c JOIN apps ON apps.id = c.app_id JOIN members ON members.team_id = apps.team_id
-		WHERE members.user_id = ? AND c.state IN ('active', 'rotating') AND (c.expires = 0 OR c.expires > ?) GROUP BY c.app_id`,
+	}, `SELECT c.app_id, COUNT(*) FROM members CROSS JOIN apps CROSS JOIN credentials c
+		WHERE members.user_id = ? AND apps.team_id = members.team_id AND c.app_id = apps.id AND c.state IN ('active', 'rotating') AND (c.expires = 0 OR c.expires > ?) GROUP BY c.app_id`,
 		userID, stamp(s.now()))
 	return working, err
 }
