@@ -164,11 +164,14 @@ func OpenPortalStore(ctx context.Context, o PortalOptions) (*store.Store, *porta
 }
 
 // PortalActsKey returns the key of the portal's chain of acts, for who verifies
-// an export.
+// an export. It makes none.
 func PortalActsKey(o PortalOptions) ([]byte, error) {
 	settings, err := o.settings()
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(settings.Portal.ActsKeyFile); err != nil {
+		return nil, fmt.Errorf("the key of the trail of acts (portal.acts_key_file): %w", err)
 	}
 	return portalActsKey(settings.Portal)
 }

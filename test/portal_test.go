@@ -103,7 +103,11 @@ func (p *portal) join(link, email, name string, admin bool) *person {
 		who.press("Confirm")
 		who.press("I have kept them")
 	}
-	require.Equal(p.t, "/", who.path())
+	home := "/"
+	if admin {
+		home = "/console"
+	}
+	require.Equal(p.t, home, who.path())
 	return who
 }
 

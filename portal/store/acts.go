@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -90,6 +91,23 @@ func (s *Store) foundActs(ctx context.Context) error {
 			s.chain.seal(head{}))
 		return err
 	})
+}
+
+// checkKey returns ErrActsKey when neither the last act nor the head of the trail is
+// as it would be with this key.
+func (s *Store) checkKey(ctx context.Context) error {
+	last, err := all(ctx, s.read(), scanAct, "SELECT "+actColumns+" FROM acts ORDER BY seq DESC LIMIT 1")
+	if err != nil || len(last) == 0 {
+		return err
+	}
+	end, err := one(ctx, s.read(), scanHead, headQuery)
+	if err != nil && !errors.Is(err, ErrNotFound) { // a head that was taken away is for VerifyActs to tell
+		return err
+	}
+	if !s.chain.sealed(end) && s.chain.hash(last[0]) != last[0].Hash {
+		return ErrActsKey
+	}
+	return nil
 }
 
 // appendAct writes an act behind the last one. A head that somebody has changed is

@@ -39,7 +39,10 @@ func (s *Store) prepare(ctx context.Context, options Options) (err error) {
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("the tables of the portal cannot be brought up to date: %w", err)
 	}
-	return s.foundActs(ctx)
+	if err := s.foundActs(ctx); err != nil {
+		return err
+	}
+	return s.checkKey(ctx)
 }
 
 // turnPostgres waits until no other process prepares the database, by a lock that

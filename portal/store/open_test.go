@@ -13,6 +13,27 @@ import (
 	"fhirgate/portal/store/storetest"
 )
 
+func TestAnotherActsKey(t *testing.T) {
+	for _, dialect := range []string{storetest.SQLite, storetest.PostgreSQL} {
+		t.Run(dialect, func(t *testing.T) {
+			options := storetest.Options(t, dialect)
+			first := storetest.OpenWith(t, options)
+			_, err := first.CreateUser(t.Context(), store.System, store.User{Email: "ann@pacs.example", Name: "Ann", Role: store.RoleAdmin})
+			require.NoError(t, err)
+			require.NoError(t, first.Close())
+			right := options.ActsKey
+			options.ActsKey = []byte(strings.Repeat("another key ", 4))
+			_, err = store.Open(t.Context(), options)
+			require.ErrorIs(t, err, store.ErrActsKey)
+			options.ActsKey = right
+			again := storetest.OpenWith(t, options)
+			verdict, err := again.VerifyActs(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, verdict.Broken, "nothing was written with the other key")
+		})
+	}
+}
+
 func TestOpenAgain(t *testing.T) {
 	for _, dialect := range storetest.Dialects() {
 		t.Run(dialect, func(t *testing.T) {

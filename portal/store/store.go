@@ -27,6 +27,9 @@ var (
 	// ErrConflict says that a name or e-mail address is taken, or that the record
 	// is in a state that does not allow the change.
 	ErrConflict = errors.New("the record is in another state, or the name is taken")
+	// ErrActsKey says that the trail of acts was written with another key. What was
+	// written with this one would break it for good.
+	ErrActsKey = errors.New("the key of the trail of acts is not the one that it was written with: put its file back from a backup")
 	// ErrOwnRequest says that somebody wanted to decide their own request.
 	ErrOwnRequest = errors.New("nobody decides their own request")
 )

@@ -40,7 +40,7 @@ func TestAdministratorsAreLedToASecondFactor(t *testing.T) {
 	require.Contains(t, both.wrong(t, "field-name"), "your name")
 	require.Contains(t, both.wrong(t, "field-password"), "at least 12")
 	require.NotContains(t, both.body, `role="alert"`, "beside the fields is enough")
-	b.post(link, "name", "Bo", "password", password).goes(t, "/")
+	b.post(link, "name", "Bo", "password", password).goes(t, "/console")
 	for _, path := range []string{"/", "/console", "/apps"} {
 		b.get(path).goes(t, "/account/second-factor")
 	}
@@ -217,7 +217,7 @@ func TestPortalWithoutMailAndCompany(t *testing.T) {
 	b.get("/login/oidc").shows(t, http.StatusUnprocessableEntity, "no login of the company")
 	link, err := identity.FirstAdmin(t.Context(), w.store, w.url, ann)
 	require.NoError(t, err)
-	b.post(strings.TrimPrefix(link, w.url), "name", "Ann", "password", password).goes(t, "/")
+	b.post(strings.TrimPrefix(link, w.url), "name", "Ann", "password", password).goes(t, "/console")
 	b.get("/").goes(t, "/account/second-factor")
 }
 

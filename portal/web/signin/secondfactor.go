@@ -68,7 +68,7 @@ func (p *Pages) confirm(r *page.Request) error {
 
 // showCodes shows recovery codes, this once.
 func showCodes(r *page.Request, codes []string) error {
-	return r.Render(http.StatusOK, "recovery-codes", struct{ Codes string }{strings.Join(codes, "\n")})
+	return r.Render(http.StatusOK, "recovery-codes", struct{ Codes, Home string }{strings.Join(codes, "\n"), home(r.User)})
 }
 
 func (p *Pages) newRecoveryCodes(r *page.Request) error {

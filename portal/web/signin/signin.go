@@ -120,7 +120,18 @@ func (p *Pages) admit(r *page.Request, user store.User, next string) error {
 	if err := p.identity.SignedIn(r.Context(), r.By(), user); err != nil {
 		return err
 	}
+	if next == "/" {
+		next = home(user)
+	}
 	return r.GoTo(next)
+}
+
+// home is where somebody begins who wants to go nowhere in particular.
+func home(user store.User) string {
+	if user.Role == store.RoleAdmin {
+		return "/console"
+	}
+	return "/"
 }
 
 // linkOver is the page of a one-time link that is not good any more.
