@@ -5,7 +5,7 @@ package openapi
 func body(kind, typ string) *RequestBody {
 	switch kind {
 	case "resource":
-		content := map[string]*MediaType{fhirJSON: {Schema: &Schema{AllOf: []*Schema{
+		content := map[string]*MediaType{fhirJSON: {Example: map[string]string{"resourceType": typ}, Schema: &Schema{AllOf: []*Schema{
 			schemaRef("Resource"), {Type: "object", Properties: map[string]*Schema{"resourceType": {Const: typ}}},
 		}}}}
 		if typ == "Binary" {
@@ -13,14 +13,14 @@ func body(kind, typ string) *RequestBody {
 		}
 		return &RequestBody{Required: true, Content: content}
 	case "patch":
-		return &RequestBody{Required: true, Content: map[string]*MediaType{"application/json-patch+json": {Schema: schemaRef("JSONPatch")}}}
+		return &RequestBody{Required: true, Content: map[string]*MediaType{"application/json-patch+json": {Schema: schemaRef("JSONPatch"), Example: patchExample}}}
 	default:
 		return nil
 	}
 }
 
 func bundleBody() *RequestBody {
-	return &RequestBody{Required: true, Description: "A Bundle of type batch or transaction.", Content: map[string]*MediaType{fhirJSON: {Schema: schemaRef("Bundle")}}}
+	return &RequestBody{Required: true, Description: "A Bundle of type batch or transaction.", Content: map[string]*MediaType{fhirJSON: {Schema: schemaRef("Bundle"), Example: batchExample}}}
 }
 
 func parametersBody() *RequestBody {

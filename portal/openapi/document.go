@@ -86,7 +86,8 @@ type RequestBody struct {
 
 // MediaType is a body in one media type.
 type MediaType struct {
-	Schema *Schema `json:"schema,omitempty"`
+	Schema  *Schema `json:"schema,omitempty"`
+	Example any     `json:"example,omitempty"`
 }
 
 // Response is an answer, or refers to one of the components.

@@ -8,31 +8,16 @@ const (
 	binaryAnswer   = "Binary"
 	notModified    = "NotModified"
 	noContent      = "NoContent"
+	errorAnswer    = "Error"
 )
 
-// failures are the answers that every call may get.
-var failures = map[string]struct{ name, text string }{
-	"400": {"BadRequest", "The path, a parameter or the body is not right: the outcome says where."},
-	"401": {"Unauthorized", "No credential, or one that is not known, has expired or was revoked."},
-	"403": {"Forbidden", "The hospital's route, the plan or the scopes do not permit the call."},
-	"404": {"NotFound", "No such resource, or no hospital of this id within the plan."},
-	"405": {"MethodNotAllowed", "The method does not go with the path."},
-	"406": {"NotAcceptable", "Only JSON is answered."},
-	"409": {"Conflict", "Changed in the meantime."},
-	"410": {"Gone", "The resource was deleted, or the link has expired."},
-	"412": {"PreconditionFailed", "`If-Match` names another version, or a condition finds more than one resource."},
-	"413": {"ContentTooLarge", "The body is too large."},
-	"415": {"UnsupportedMediaType", "Only JSON is taken."},
-	"422": {"UnprocessableContent", "A rule of the hospital, or a reference to another hospital. Nothing was changed."},
-	"429": {"TooManyRequests", "A limit is reached: of the plan, or of the hospital. Wait for `Retry-After`."},
-	"500": {"InternalServerError", "A fault of the gateway. Report the request id."},
-	"502": {"BadGateway", "The hospital failed, cannot be reached or answers what is not FHIR."},
-	"503": {"ServiceUnavailable", "Not available now. Wait for `Retry-After`."},
-	"504": {"GatewayTimeout", "The hospital did not answer in time."},
-}
-
-// withBody are the failures that only a call with a body gets.
-var withBody = map[string]bool{"409": true, "412": true, "413": true, "415": true, "422": true}
+// errorText says what goes wrong, in CommonMark. One answer stands for all that do:
+// each call may get nearly all of them, in the same form.
+const errorText = "What went wrong, as an OperationOutcome. " +
+	"`400` the path, a parameter or the body; `401` and `403` credential and rights; `404` and `410` nothing is there; " +
+	"`405`, `406` and `415` method or media type; `409` and `412` changed in the meantime; `413` too large; " +
+	"`422` a rule of the hospital; `429` and `503` wait for `Retry-After`; `500` the gateway; `502` and `504` the hospital. " +
+	"[What each means, and what to do](/docs/errors)"
 
 func okay(name string) map[string]string { return map[string]string{"200": name} }
 
@@ -42,15 +27,9 @@ func responseRef(name string) *Response { return &Response{Ref: "#/components/re
 
 // responses returns the answers of a call.
 func responses(c call) map[string]*Response {
-	all := map[string]*Response{}
+	all := map[string]*Response{"default": responseRef(errorAnswer)}
 	for status, name := range c.success {
 		all[status] = responseRef(name)
-	}
-	for status, failure := range failures {
-		if withBody[status] && c.body == nil && c.success["204"] == "" { // a delete may be one of a stale version
-			continue
-		}
-		all[status] = responseRef(failure.name)
 	}
 	return all
 }
@@ -66,20 +45,11 @@ func componentResponses() map[string]*Response {
 		binaryAnswer:   fhir("A Binary as a resource, or the file itself in its own media type, as `Accept` asks.", "Resource", "ETag", "Last-Modified"),
 		notModified:    {Description: "Not modified.", Headers: headerRefs("ETag")},
 		noContent:      {Description: "Deleted.", Headers: headerRefs()},
+		errorAnswer:    fhir(errorText, "OperationOutcome", "Retry-After", "WWW-Authenticate", "Allow"),
 	}
 	all[binaryAnswer].Content["*/*"] = &MediaType{}
-	for status, failure := range failures {
-		var headers []string
-		switch status {
-		case "401", "403":
-			headers = []string{"WWW-Authenticate"}
-		case "405":
-			headers = []string{"Allow"}
-		case "429", "503":
-			headers = []string{"Retry-After"}
-		}
-		all[failure.name] = fhir(failure.text, "OperationOutcome", headers...)
-	}
+	all[bundleAnswer].Content[fhirJSON].Example = searchExample
+	all[errorAnswer].Content[fhirJSON].Example = errorExample
 	return all
 }
 
@@ -102,9 +72,9 @@ func componentHeaders() map[string]*Header {
 		"RateLimit-Limit":     header("integer", "As in `RateLimit-Policy`, for older clients."),
 		"RateLimit-Remaining": header("integer", "As in `RateLimit`, for older clients."),
 		"RateLimit-Reset":     header("integer", "As in `RateLimit`, for older clients."),
-		"Retry-After":         header("integer", "Seconds to wait."),
-		"WWW-Authenticate":    header("string", "What the call would have needed."),
-		"Allow":               header("string", "Methods that the path takes."),
+		"Retry-After":         header("integer", "Seconds to wait, with 429 and 503."),
+		"WWW-Authenticate":    header("string", "What the call would have needed, with 401 and 403."),
+		"Allow":               header("string", "Methods that the path takes, with 405."),
 		"Location":            header("string", "Where the resource is."),
 		"ETag":                header("string", "The version, for `If-Match`. Not every hospital has versions."),
 		"Last-Modified":       header("string", "When the resource was changed last."),
