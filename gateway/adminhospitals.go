@@ -108,7 +108,8 @@ func hospitalOf(ctx context.Context, h *facade.Hospital, rings []jwks.Status) (a
 // fillState adds how the hospital is now.
 func fillState(shown *adminapi.Hospital, h *facade.Hospital, state upstream.State) {
 	shown.Breaker = state.Breaker
-	shown.LastAnswer, shown.LastFailure, shown.FailureIssue = state.LastAnswer, state.LastFailure, string(state.FailureIssue)
+	shown.LastAnswer, shown.LastFailure = state.LastAnswer, state.LastFailure
+	shown.FailureIssue, shown.FailureCause = string(state.FailureIssue), state.FailureCause
 	if token := state.Token; token != nil && token.Held {
 		shown.Token = &adminapi.Token{Obtained: token.Obtained, Expires: token.Expires}
 	}

@@ -127,7 +127,7 @@ func (c *Client) CheckLogin(ctx context.Context) error {
 func (c *Client) authorization(ctx context.Context, stale string) (string, error) {
 	value, err := c.login.authorization(ctx, stale)
 	if err != nil {
-		c.noteFailure(ctx, err)
+		c.noteNoLogin(ctx, err)
 	}
 	return value, err
 }
@@ -145,7 +145,14 @@ func (c *Client) authorization(ctx context.Context, stale string) (string, error
 // is returned. The caller must close the answer's body; reading it fails when the
 // hospital stays silent for longer than the idle timeout, or sends more than is
 // allowed.
-func (c *Client) Do(r *http.Request) (*http.Response, error) {
+func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.call(r, c.policies.do) }
+
+// Probe is Do for somebody's explicit question how the hospital is: it calls once,
+// even while the hospital is left alone after failures. It counts in the budget,
+// and neither for nor against the hospital's breaker.
+func (c *Client) Probe(r *http.Request) (*http.Response, error) { return c.call(r, c.once) }
+
+func (c *Client) call(r *http.Request, do roundTrip) (*http.Response, error) {
 	for name, value := range c.headers {
 		r.Header.Set(name, value)
 	}
@@ -155,7 +162,7 @@ func (c *Client) Do(r *http.Request) (*http.Response, error) {
 		ctx, cancel = context.WithTimeout(ctx, c.timeouts.Total)
 		r = r.WithContext(ctx)
 	}
-	resp, err := c.policies.do(r)
+	resp, err := do(r)
 	if err != nil {
 		if cancel != nil {
 			cancel()

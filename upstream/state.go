@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,7 @@ type State struct {
 	LastAnswer   time.Time      // any answer below 500; zero = none yet
 	LastFailure  time.Time      // no login, no answer, or one of 500 and above; zero = none yet
 	FailureIssue fhir.IssueCode // of it, "" = none yet
+	FailureCause string         // of it in a few words, without an address or what was sent; "" = none yet
 
 	Token  *tokens.State // nil = the login has none
 	Budget *budget.State // nil = there is none
@@ -40,7 +43,7 @@ func (c *Client) State(ctx context.Context) (State, error) {
 		s.LastAnswer = time.Unix(0, at).UTC()
 	}
 	if f := c.seen.failed.Load(); f != nil {
-		s.LastFailure, s.FailureIssue = f.at, f.issue
+		s.LastFailure, s.FailureIssue, s.FailureCause = f.at, f.issue, f.cause
 	}
 	var errs [2]error
 	if login, ok := c.login.(*tokenLogin); ok {
@@ -83,10 +86,11 @@ type seen struct {
 type failed struct {
 	at    time.Time
 	issue fhir.IssueCode
+	cause string
 }
 
-func (s *seen) fail(issue fhir.IssueCode) {
-	s.failed.Store(&failed{at: time.Now().UTC(), issue: issue})
+func (s *seen) fail(issue fhir.IssueCode, cause string) {
+	s.failed.Store(&failed{at: time.Now().UTC(), issue: issue, cause: cause})
 }
 
 // noteAnswer remembers an answer, and the certificate of the hospital's own host.
@@ -100,21 +104,51 @@ func (c *Client) noteAnswer(r *http.Request, resp *http.Response) {
 	switch status := resp.StatusCode; {
 	case status < http.StatusInternalServerError:
 		c.seen.answered.Store(time.Now().UnixNano())
-	case status == http.StatusServiceUnavailable:
-		c.seen.fail(fhir.IssueTransient)
-	case status == http.StatusGatewayTimeout:
-		c.seen.fail(fhir.IssueTimeout)
 	default:
-		c.seen.fail(fhir.IssueException)
+		c.seen.fail(issueOf(status), "status "+strconv.Itoa(status))
 	}
 }
 
-// noteFailure remembers that the hospital could not be reached or logged in to.
-// What a caller ended, and what the gateway itself refused, speaks of neither.
+// issueOf returns the issue code of an answer of 500 and above.
+func issueOf(status int) fhir.IssueCode {
+	switch status {
+	case http.StatusServiceUnavailable:
+		return fhir.IssueTransient
+	case http.StatusGatewayTimeout:
+		return fhir.IssueTimeout
+	default:
+		return fhir.IssueException
+	}
+}
+
+// noteFailure remembers that the hospital could not be reached.
 func (c *Client) noteFailure(ctx context.Context, err error) {
+	if issue, speaks := failureIssue(ctx, err); speaks {
+		c.seen.fail(issue, callReason(err))
+	}
+}
+
+// noteNoLogin remembers that the hospital could not be logged in to. A failure that
+// is only remembered says no more why, and leaves what is known of it.
+func (c *Client) noteNoLogin(ctx context.Context, err error) {
+	issue, speaks := failureIssue(ctx, err)
+	if !speaks {
+		return
+	}
+	cause := loginReason(err)
+	if before := c.seen.failed.Load(); before != nil && errors.Is(err, tokens.ErrRemembered) && strings.HasPrefix(before.cause, "login ") {
+		cause = before.cause
+	}
+	c.seen.fail(issue, cause)
+}
+
+// failureIssue returns the issue code of a failure that speaks of the hospital.
+// What a caller ended, and what the gateway itself refused, does not.
+func failureIssue(ctx context.Context, err error) (issue fhir.IssueCode, speaks bool) {
 	var refusal *fhir.Error
 	if ctx.Err() == nil && errors.As(failure(ctx, err), &refusal) &&
 		(refusal.Status == http.StatusBadGateway || refusal.Status == http.StatusGatewayTimeout) {
-		c.seen.fail(refusal.Code)
+		return refusal.Code, true
 	}
+	return "", false
 }

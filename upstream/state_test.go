@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -41,21 +42,31 @@ func TestWhatIsSeenOfAHospital(t *testing.T) {
 		answer   http.HandlerFunc
 		answered bool
 		issue    fhir.IssueCode // "" = no failure
+		cause    string
 	}{
 		"an answer":               {change: once, answered: true},
-		"not found":               {once, nil, status(404), true, ""},
-		"refused again":           {once, nil, status(401), true, ""},
-		"throttled":               {once, nil, status(429), true, ""},
-		"failed":                  {once, nil, status(500), false, fhir.IssueException},
-		"not available":           {once, nil, status(503), false, fhir.IssueTransient},
-		"its own gateway is slow": {once, nil, status(504), false, fhir.IssueTimeout},
+		"not found":               {once, nil, status(404), true, "", ""},
+		"refused again":           {once, nil, status(401), true, "", ""},
+		"throttled":               {once, nil, status(429), true, "", ""},
+		"failed":                  {once, nil, status(500), false, fhir.IssueException, "status 500"},
+		"not available":           {once, nil, status(503), false, fhir.IssueTransient, "status 503"},
+		"its own gateway is slow": {once, nil, status(504), false, fhir.IssueTimeout, "status 504"},
 		"silent": {
 			func(cfg *Config) { once(cfg); cfg.Timeouts.FirstByte = time.Millisecond }, nil,
-			func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, false, fhir.IssueTimeout,
+			func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, false, fhir.IssueTimeout, "timed out",
 		},
-		"breaks off":      {once, nil, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, fhir.IssueTransient},
-		"no login":        {once, status(500), nil, false, fhir.IssueTransient},
-		"private address": {func(cfg *Config) { once(cfg); open(cfg); cfg.PrivateNetwork = false }, nil, nil, false, fhir.IssueSecurity},
+		"breaks off": {once, nil, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, fhir.IssueTransient, "connection broken off"},
+		"no login":   {once, status(500), nil, false, fhir.IssueTransient, "login refused: status 500 of the token endpoint"},
+		"refused login": {
+			once, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = io.WriteString(w, `{"error":"invalid_client","error_description":"canary"}`)
+			}, nil, false, fhir.IssueTransient, "login refused: status 401 of the token endpoint, error invalid_client",
+		},
+		"private address": {
+			func(cfg *Config) { once(cfg); open(cfg); cfg.PrivateNetwork = false }, nil, nil, false, fhir.IssueSecurity,
+			"the hospital's host name leads to a private address, which its route does not allow (upstream.private_network)",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHospital(t)
@@ -72,6 +83,7 @@ func TestWhatIsSeenOfAHospital(t *testing.T) {
 			require.Equal(t, tc.answered, s.LastAnswer.After(before))
 			require.Equal(t, tc.issue != "", s.LastFailure.After(before))
 			require.Equal(t, tc.issue, s.FailureIssue)
+			require.Equal(t, tc.cause, s.FailureCause)
 		})
 	}
 }

@@ -178,13 +178,13 @@ func (t *tokenLogin) request(ctx context.Context) (tokenAnswer, error) {
 	case err != nil:
 		return answer, err
 	case status != http.StatusOK && answer.Error != "":
-		err := fmt.Errorf("the token endpoint answered %d with the error %s", status, answer.refusal())
+		var err error = &tokenRefusal{status, answer.refusal()}
 		if status < http.StatusInternalServerError && answer.refusal() == answer.Error {
 			err = errors.Join(tokens.ErrPermanent, err) // asking again changes nothing
 		}
 		return answer, err
 	case status != http.StatusOK:
-		return answer, fmt.Errorf("the token endpoint answered %d", status)
+		return answer, &tokenRefusal{status: status}
 	case answer.AccessToken == "" || !httpguts.ValidHeaderFieldValue(answer.AccessToken):
 		return answer, errors.New("the token endpoint's answer holds no usable access_token")
 	case !strings.EqualFold(answer.TokenType, "bearer"):

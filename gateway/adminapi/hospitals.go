@@ -25,6 +25,7 @@ type Hospital struct {
 	LastAnswer   time.Time     `json:"last_answer,omitzero"`    // any answer of the hospital below 500; zero = none since the start
 	LastFailure  time.Time     `json:"last_failure,omitzero"`   // no answer, or 500 and above; zero = none since the start
 	FailureIssue string        `json:"failure_issue,omitempty"` // issue code of it
+	FailureCause string        `json:"failure_cause,omitempty"` // of it in a few words, such as "connection refused"
 	Auth         string        `json:"auth"`                    // kind of the route's auth
 	Token        *Token        `json:"token,omitempty"`         // nil = none is held, or the kind has none
 	Budget       *Budget       `json:"budget,omitempty"`        // nil = none is set
@@ -90,7 +91,8 @@ func (c *Client) Hospital(ctx context.Context, id string) (*Hospital, error) {
 	return ask[Hospital](ctx, c, http.MethodGet, "/admin/hospitals/"+url.PathEscape(id), nil)
 }
 
-// CheckHospital logs in at a hospital and asks for its CapabilityStatement.
+// CheckHospital logs in at a hospital and asks for its CapabilityStatement, also
+// while its breaker is open.
 func (c *Client) CheckHospital(ctx context.Context, id string) (*Check, error) {
 	return ask[Check](ctx, c, http.MethodPost, "/admin/hospitals/"+url.PathEscape(id)+"/check", nil)
 }
