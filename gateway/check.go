@@ -41,6 +41,9 @@ func Check(configFile string, demo bool) (*Checked, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPortal(config, snapshot.Plans); err != nil {
+		return nil, err
+	}
 	return &Checked{Config: config, Files: files, snapshot: snapshot}, nil
 }
 

@@ -18,6 +18,11 @@ func TestCheckSeesWhatWouldKeepServeFromStarting(t *testing.T) {
 		"as it is":                        {"", "", ""},
 		"client certificates, but no TLS": {`"drain_seconds": 30`, `"drain_seconds": 30, "client_ca_file": "ca.pem"`, "client certificates need TLS"},
 		"a certificate that is not there": {`"certificates": []`, `"certificates": [{"domain_name": "*", "cert_file": "none.pem", "key_file": "none.key"}]`, "none.pem"},
+		"a plan that there is not":        {`"auto_approve": ["trial"]`, `"auto_approve": ["trail"]`, `tyk.conf:45:24: fhirgate.portal.auto_approve.0: unknown plan "trail"`},
+		"a plan for real hospitals":       {`"auto_approve": ["trial"]`, `"auto_approve": ["screening-day"]`, "an administrator must decide"},
+		"no plan to try with":             {`"auto_approve": ["trial"]`, `"try_plan": "trail"`, `portal.try_plan: unknown plan "trail"`},
+		"two listeners at one address":    {`"listen": "127.0.0.1:8082"`, `"listen": "127.0.0.1:8081"`, "portal.listen: is the address of admin_listen"},
+		"a portal's certificate":          {`"auto_approve": ["trial"]`, `"cert_file": "none.pem", "key_file": "none.key"`, "portal.cert_file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

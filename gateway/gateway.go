@@ -192,6 +192,9 @@ func (s *server) load() error {
 	if err != nil {
 		return err
 	}
+	if err := checkPortal(s.config, snapshot.Plans); err != nil {
+		return err
+	}
 	sealer, err := newSealer(settings.LinkKeysFile)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,12 +11,16 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"fhirgate/facade"
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/engine"
+	"fhirgate/internal/strict"
+	"fhirgate/policies"
 	"fhirgate/portal"
 	portalconfig "fhirgate/portal/config"
 	"fhirgate/portal/store"
@@ -174,4 +179,34 @@ func PortalActsKey(o PortalOptions) ([]byte, error) {
 		return nil, fmt.Errorf("the key of the trail of acts (portal.acts_key_file): %w", err)
 	}
 	return portalActsKey(settings.Portal)
+}
+
+// checkPortal returns what is wrong with the portal's settings beside the plans and
+// the files that they name.
+func checkPortal(config *engine.Config, plans map[string]*policies.Plan) error {
+	settings := config.Settings.Portal
+	if settings == nil {
+		return nil
+	}
+	var problems strict.Problems
+	fail := func(setting, text string) { problems = append(problems, config.Problem("portal."+setting, "%s", text)) }
+	for i, id := range settings.AutoApprove {
+		place := "auto_approve." + strconv.Itoa(i)
+		switch plan := plans[id]; {
+		case plan == nil:
+			fail(place, strict.Unknown("plan", id, sortedKeys(plans)))
+		case !slices.Equal(plan.Environments, []string{"sandbox"}):
+			fail(place, "the plan reaches real hospitals: an administrator must decide about it")
+		}
+	}
+	if settings.TryPlan != portalconfig.TryPlan && plans[settings.TryPlan] == nil {
+		fail("try_plan", strict.Unknown("plan", settings.TryPlan, sortedKeys(plans)))
+	}
+	if _, err := tls.LoadX509KeyPair(settings.CertFile, settings.KeyFile); settings.CertFile != "" && err != nil {
+		fail("cert_file", "the certificate and its key cannot be read, or do not belong together")
+	}
+	if settings.Listen == config.Settings.AdminListen {
+		fail("listen", "is the address of admin_listen")
+	}
+	return problems.Err()
 }

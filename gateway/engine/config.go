@@ -20,6 +20,7 @@ type Config struct {
 	Settings Settings // the section "fhirgate", with its defaults filled in
 
 	tyk tyk.Config
+	doc *strict.Document // of the section "fhirgate"
 }
 
 // LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
@@ -49,8 +50,8 @@ func parseConfig(path string, data []byte) (*Config, error) {
 	if document.Section != nil {
 		section = onlySection(data, "fhirgate")
 	}
-	settings := strict.Decode(path, section, &c.Settings)
-	problems := settings.Problems()
+	c.doc = strict.Decode(path, section, &c.Settings)
+	problems := c.doc.Problems()
 	if err := tyk.FillEnv(&c.tyk); err != nil {
 		return nil, fmt.Errorf("engine: settings in the environment: %w", err)
 	}
@@ -60,11 +61,19 @@ func parseConfig(path string, data []byte) (*Config, error) {
 			problems = append(problems, strict.Problem{File: path, Line: line, Column: column, Text: r.name + ": " + text})
 		}
 	}
-	problems = append(problems, c.Settings.complete(settings, c.localURL())...)
+	problems = append(problems, c.Settings.complete(c.Problem, c.localURL())...)
 	if err := c.absolute(); err != nil {
 		return nil, err
 	}
 	return c, problems.Err()
+}
+
+// Problem returns a mistake in the section "fhirgate", with its place in the file.
+// The setting at fault is named as in "portal.auto_approve.0".
+func (c *Config) Problem(setting, format string, args ...any) strict.Problem {
+	problem := c.doc.Problem(setting, format, args...)
+	problem.Text = "fhirgate." + problem.Text
+	return problem
 }
 
 // absolute makes every path absolute: Tyk is started in a folder of its own.

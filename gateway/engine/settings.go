@@ -58,9 +58,9 @@ type Provider struct {
 // them takes a secret that both sides know.
 var ProviderAlgorithms = []string{"RS256", "RS384", "PS256", "PS384", "ES256", "ES384", "EdDSA"}
 
-// complete fills in the defaults and returns what is wrong with the section, which
-// doc was.
-func (s *Settings) complete(doc *strict.Document, localURL string) strict.Problems {
+// complete fills in the defaults and returns what is wrong with the section;
+// problem gives a mistake its place.
+func (s *Settings) complete(problem func(setting, format string, args ...any) strict.Problem, localURL string) strict.Problems {
 	orElse := func(value *string, fallback string) {
 		if *value == "" {
 			*value = fallback
@@ -85,11 +85,7 @@ func (s *Settings) complete(doc *strict.Document, localURL string) strict.Proble
 	s.DrainDelay = time.Duration(s.DrainDelaySeconds) * time.Second
 
 	var problems strict.Problems
-	fail := func(place, format string, args ...any) {
-		problem := doc.Problem(place, format, args...)
-		problem.Text = "fhirgate." + problem.Text
-		problems = append(problems, problem)
-	}
+	fail := func(place, format string, args ...any) { problems = append(problems, problem(place, format, args...)) }
 	if !publicURL.MatchString(s.PublicURL) {
 		fail("public_url", "must be http:// or https:// with a host, without query or fragment")
 	}

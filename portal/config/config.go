@@ -52,6 +52,10 @@ type Mail struct {
 	Plain    bool          `yaml:"plain"` // without TLS: for a relay on this machine
 }
 
+// TryPlan is the plan of the portal's own key where the settings name none. An
+// installation without it has nothing to try.
+const TryPlan = "trial"
+
 // Mistake is a wrong setting: its key below the section, and what is wrong.
 type Mistake struct{ Place, Text string }
 
@@ -85,7 +89,7 @@ func (c *Config) Complete(dataDir, publicURL, adminListen string) []Mistake {
 	orElse(&c.ActsKeyFile, filepath.Join(dataDir, "portal-acts-key"))
 	orElse(&c.AdminURL, "http://"+adminListen)
 	orElse(&c.GatewayURL, publicURL)
-	orElse(&c.TryPlan, "trial")
+	orElse(&c.TryPlan, TryPlan)
 	if c.UsageDays == 0 {
 		c.UsageDays = 400
 	}
