@@ -22,8 +22,8 @@ const (
 	checker = "console"
 )
 
-// checkHospital calls the hospital now. Checks of one hospital at the same time
-// are one call.
+// checkHospital calls the hospital now, also past an open breaker: somebody wants
+// to know why it is down. Checks of one hospital at the same time are one call.
 func (a *admin) checkHospital(r *http.Request) (int, any, error) {
 	h, err := a.hospital(r)
 	if err != nil {
@@ -64,7 +64,7 @@ func askCapabilities(ctx context.Context, h *facade.Hospital) (status int, err e
 		return 0, errors.New("the hospital's base_url is none to call")
 	}
 	r.Header.Set("Accept", fhir.MediaType)
-	resp, err := h.Client.Do(r)
+	resp, err := h.Client.Probe(r)
 	if err != nil {
 		return 0, err
 	}

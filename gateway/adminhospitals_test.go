@@ -338,6 +338,44 @@ func TestAHospitalIsChecked(t *testing.T) {
 	}
 }
 
+// A check is a person's question why a hospital is down: it goes past an open
+// breaker, counts in the budget, and leaves the cause to be seen.
+func TestACheckGoesPastAnOpenBreaker(t *testing.T) {
+	b := newHospitalBench(t)
+	b.ward.says(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, nil)
+	client := b.api.snapshot().Hospitals["ward"].Client
+	for range 50 {
+		if client.BreakerState() == "open" {
+			break
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.ward.URL+"/fhir/metadata", nil)
+		require.NoError(t, err)
+		resp, err := client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+	}
+	before, err := b.client.Hospital(t.Context(), "ward")
+	require.NoError(t, err)
+	require.Equal(t, "open", before.Breaker)
+	require.Equal(t, "transient", before.FailureIssue)
+	require.Equal(t, "status 503", before.FailureCause)
+
+	b.ward.says(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, nil)
+	check, err := b.client.CheckHospital(t.Context(), "ward")
+	require.NoError(t, err)
+	require.Equal(t, 500, check.Status, "%+v", check)
+	b.ward.Close()
+	check, err = b.client.CheckHospital(t.Context(), "ward")
+	require.NoError(t, err)
+	require.False(t, check.Reachable)
+	require.Contains(t, check.Problem, "connection refused")
+	after, err := b.client.Hospital(t.Context(), "ward")
+	require.NoError(t, err)
+	require.Equal(t, "open", after.Breaker)
+	require.Equal(t, "connection refused", after.FailureCause)
+	require.Equal(t, before.Budget.Left-2, after.Budget.Left)
+}
+
 // However many check a hospital at the same time, it is called by one at a time.
 func TestChecksAreShared(t *testing.T) {
 	b := newHospitalBench(t)
