@@ -51,6 +51,7 @@ func TestExpiring(t *testing.T) {
 		ctx := t.Context()
 		_, by := w.user(t, "ada", store.RoleDeveloper)
 		app := w.app(t, by, "Viewer")
+		today := w.now
 		day := func(n int) time.Time { return w.seconds().AddDate(0, 0, n) }
 		for key, end := range map[string]struct {
 			expires time.Time
@@ -65,7 +66,9 @@ func TestExpiring(t *testing.T) {
 			"key_grace_with_a_new_one": {time.Time{}, []store.SecretHint{{Hint: "a", Until: day(1)}, {Hint: "b"}}},
 			"key_15_before_its_grace":  {day(1).Add(12 * time.Hour), []store.SecretHint{{Hint: "a", Until: day(6)}}},
 		} {
+			w.now = today.AddDate(0, 0, -90)
 			c := w.credential(t, by, app, key)
+			w.now = today
 			require.NoError(t, w.BeginRotation(ctx, by, c.ID))
 			_, err := w.FinishRotation(ctx, c.ID, end.hints, end.expires)
 			require.NoError(t, err)
@@ -81,6 +84,52 @@ func TestExpiring(t *testing.T) {
 		require.Equal(t, []string{"key_1_grace_without_end", "key_15_before_its_grace", "key_2_grace", "key_3_soon"}, expiring(by.UserID))
 		require.Empty(t, expiring("user_other"))
 		require.Len(t, expiring(""), 4, "of everybody")
+	})
+}
+
+// A key of a short life is not reminded of from its first day on: only when two
+// thirds of its life are over. One whose secrets are all in a rotation's grace is,
+// however short the grace.
+func TestAShortLifeIsRemindedOfInItsLastThird(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		app := w.app(t, by, "Viewer")
+		start := w.seconds()
+		for key, hours := range map[string]int{"key_90_days": 90 * 24, "key_30_days": 30 * 24, "key_an_hour": 1} {
+			c := w.credential(t, by, app, key)
+			require.NoError(t, w.BeginRotation(ctx, by, c.ID))
+			_, err := w.FinishRotation(ctx, c.ID, []store.SecretHint{{Hint: "a"}}, start.Add(time.Duration(hours)*time.Hour))
+			require.NoError(t, err)
+		}
+		for _, test := range []struct {
+			after time.Duration
+			want  []string
+		}{
+			{0, nil},
+			{39 * time.Minute, nil},
+			{40 * time.Minute, []string{"key_an_hour"}},
+			{20*24*time.Hour - time.Second, nil},
+			{20 * 24 * time.Hour, []string{"key_30_days"}},
+			{60*24*time.Hour - time.Second, nil},
+			{60 * 24 * time.Hour, []string{"key_90_days"}},
+		} {
+			w.now = start.Add(test.after)
+			found, err := w.Expiring(ctx, by.UserID, 30*24*time.Hour)
+			require.NoError(t, err)
+			var keys []string
+			for _, c := range found {
+				keys = append(keys, c.KeyID)
+			}
+			require.Equal(t, test.want, keys, test.after)
+		}
+		c := w.credential(t, by, app, "key_in_grace")
+		require.NoError(t, w.BeginRotation(ctx, by, c.ID))
+		_, err := w.FinishRotation(ctx, c.ID, []store.SecretHint{{Hint: "a", Until: w.seconds().AddDate(0, 0, 29)}}, time.Time{})
+		require.NoError(t, err)
+		found, err := w.Expiring(ctx, by.UserID, 30*24*time.Hour)
+		require.NoError(t, err)
+		require.Len(t, found, 2)
 	})
 }
 
@@ -101,6 +150,7 @@ func TestMirror(t *testing.T) {
 			KeyID: found.KeyID, Name: found.Name, Plan: found.Plan, Hospitals: found.Hospitals, Expires: found.Expires, LastUsed: found.LastUsed, Hints: found.Hints,
 		})
 		require.Equal(t, store.CredentialActive, found.State)
+		w.now = w.now.Add(45 * time.Minute)
 		soon, err := w.Expiring(ctx, by.UserID, 2*time.Hour)
 		require.NoError(t, err)
 		require.Len(t, soon, 1, "its end is known")

@@ -178,13 +178,14 @@ func (s *Store) KeyStates(ctx context.Context) (map[string]CredentialState, erro
 const maxExpiring = 50
 
 // Expiring returns active credentials of a user's teams, or of everybody when the
-// user is "", that stop to work within a time: by their own end, or because all
-// their secrets are in a rotation's grace. The first to do so come first, at most
-// 50 of them.
+// user is "", that stop to work within a time: by their own end, once two thirds
+// of the life until there are over, or because all their secrets are in a
+// rotation's grace. The first to do so come first, at most 50 of them.
 func (s *Store) Expiring(ctx context.Context, userID string, within time.Duration) ([]Credential, error) {
 	now := s.now()
 	var where conditions
 	where.add("c.state = 'active' AND c.ends > ? AND c.ends <= ?", stamp(now), stamp(now.Add(within)))
+	where.add("(c.ends <> c.expires OR 3 * (c.ends - ?) <= c.ends - c.created)", stamp(now)) // a short life would always be about to end
 	where.add("NOT (c.app_id IS NULL AND c.origin = '" + OriginPortal + "')") // the portal renews its own key
 	if userID != "" {
 		where.add("apps.team_id IN (SELECT team_id FROM members WHERE user_id = ?)", userID)
