@@ -248,6 +248,7 @@ func TestPortalRotationUnderTraffic(t *testing.T) {
 			case current = <-secrets:
 			default:
 			}
+			time.Sleep(50 * time.Millisecond) // a search costs five units: this is the pace of the plan
 			made++
 			if p.calls(current) != 200 {
 				failed++
