@@ -42,10 +42,22 @@ func TestACredentialsEndIsReminded(t *testing.T) {
 	require.Equal(t, http.StatusConflict, member.get(path+"/edit").status)
 }
 
+func TestAShortLifeIsRemindedOfInItsLastThird(t *testing.T) {
+	s := newSite(t)
+	credential := s.credential(s.approved(s.app("Worklist"), time.Time{}), "night", 30*day)
+	for ahead, tone := range map[time.Duration]string{0: "", 19 * day: "", 21 * day: "warn", 24 * day: "bad"} {
+		s.ahead = ahead
+		shown := s.as("member").ok("/credentials/" + credential.ID)
+		require.Equal(t, tone != "", strings.Contains(shown, "Make another"), ahead)
+		require.Equal(t, tone != "", strings.Contains(shown, "callout "+tone+`"`), ahead)
+	}
+}
+
 func TestWhenTheAccessEndsAsWellAnotherKeyIsNoHelp(t *testing.T) {
 	s := newSite(t)
 	app := s.app("Worklist")
 	credential := s.credential(s.approved(app, time.Now().Add(20*day)), "night", 0)
+	s.ahead = 15 * day
 	shown := s.as("member").ok("/credentials/" + credential.ID)
 	require.Contains(t, shown, "Its access ends then, too")
 	require.Contains(t, shown, "/request?plan=practice")

@@ -116,7 +116,12 @@ func TestTheOverviewLeadsToTheFirstCall(t *testing.T) {
 	shown = member.ok("/")
 	require.Contains(t, shown, `<li class="current"><h3>Make the first call`)
 	require.Contains(t, shown, "/docs/quick-start?app="+app.ID+"&amp;credential="+credential.ID+"&amp;hospital=harbor")
-	require.Contains(t, shown, "Ending soon")
+	require.NotContains(t, shown, "Ending soon", "it has just begun")
+	require.NoError(t, s.store.Mirror(t.Context(), []store.Mirror{{
+		KeyID: credential.KeyID, Name: credential.Name, Plan: credential.Plan, Hospitals: credential.Hospitals,
+		Hints: []store.SecretHint{{Hash: "hash", Hint: "wxyz", Until: time.Now().Add(5 * day)}},
+	}}))
+	require.Contains(t, member.ok("/"), "Ending soon", "its only secret is in a rotation's grace")
 	s.used(credential, 0, "harbor", "read", 200, 41)
 	s.used(credential, 1, "harbor", "read", 500, 1)
 	shown = member.ok("/")
@@ -140,6 +145,7 @@ func TestPagesWithMuch(t *testing.T) {
 		shown := member.ok(path)
 		require.NotContains(t, shown, "<b>", path)
 	}
+	s.ahead = 15 * day
 	first := member.ok("/apps/" + app.ID)
 	require.Equal(t, 50, strings.Count(first, `<th scope="row"><a href="/credentials/`))
 	require.Contains(t, first, "1–50 of 200")

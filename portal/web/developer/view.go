@@ -11,8 +11,8 @@ import (
 	"fhirgate/portal/store"
 )
 
-// How long before its end a credential is reminded of, and how long before that
-// becomes urgent.
+// How long before its end a credential is reminded of at most, and how long before
+// that becomes urgent.
 const (
 	remindBefore = 30 * 24 * time.Hour
 	urgentBefore = 7 * 24 * time.Hour
@@ -91,11 +91,12 @@ func (c ownCredential) Hint() string {
 	return ""
 }
 
-// EndsTone is how urgent the end is: "", warn or bad.
+// EndsTone is how urgent the end is: "", warn or bad. It is "" until the last third
+// of a life: one of 30 days would be about to end from its first day on.
 func (c ownCredential) EndsTone() string {
-	left := c.Expires.Sub(c.now)
+	left, life := c.Expires.Sub(c.now), c.Expires.Sub(c.Created)
 	switch {
-	case c.Expires.IsZero() || !c.Works() || left > remindBefore:
+	case c.Expires.IsZero() || !c.Works() || left > min(remindBefore, life/3):
 		return ""
 	case left > urgentBefore:
 		return "warn"
