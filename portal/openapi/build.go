@@ -138,8 +138,11 @@ func describe(hospitals []*Hospital) string {
 }
 
 const introduction = "One FHIR R4 endpoint for several hospitals: each is a FHIR server at its id below `/fhir`. " +
-	"JSON only. What is listed is what the hospitals offer through the gateway; what a caller may do of it is a matter of its plan and scopes.\n\n" +
-	"Errors are OperationOutcomes with a request id. Bundles are paged by their `next` links, which are followed as they stand."
+	"JSON only (`application/fhir+json`). What is listed is what the hospitals offer through the gateway; what a caller may do of it is a matter of its plan and scopes.\n\n" +
+	"Errors are OperationOutcomes with a request id. Bundles are paged by their `next` links, which are followed as they stand. " +
+	"Search parameters take the [modifiers of their types](https://hl7.org/fhir/R4/search.html#modifiers), as far as the hospital has them.\n\n" +
+	"Answers have `X-Request-Id`, which finds the call in the gateway's log, `X-Fhirgate-Cost`, and `RateLimit` with what is left of the plan's limits. " +
+	"`ETag` is the version of a resource, for `If-Match`. `Retry-After` says how many seconds to wait after 429 and 503."
 
 // cell makes a text fit for a cell of a table.
 func cell(s string) string {

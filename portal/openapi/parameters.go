@@ -1,7 +1,6 @@
 package openapi
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -39,20 +38,17 @@ func historyParameters() []*Parameter {
 	return []*Parameter{parameterRef("_count"), parameterRef("_since")}
 }
 
-// kinds are the types of search parameters, with the modifiers that R4 has for
-// them (https://hl7.org/fhir/R4/search.html#modifiers).
-var kinds = map[string]struct {
-	text, example string
-	modifiers     []string
-}{
-	"number":    {"A number, also with a prefix such as `gt`.", "gt5", []string{":missing"}},
-	"date":      {"A date or time, also with a prefix such as `ge`.", "ge2026-11-22", []string{":missing"}},
-	"string":    {"The beginning of a text.", "", []string{":missing", ":exact", ":contains"}},
-	"token":     {"`code` or `system|code`.", "", []string{":missing", ":text", ":not", ":above", ":below", ":in", ":not-in", ":of-type"}},
-	"reference": {"`id` or `Type/id`.", "", []string{":missing", ":identifier", ":{type}", ":above", ":below"}},
-	"composite": {"Parts, with `$` between them.", "", []string{":missing"}},
-	"quantity":  {"`number` or `number|system|code`, also with a prefix.", "", []string{":missing"}},
-	"uri":       {"A URI.", "", []string{":missing", ":above", ":below"}},
+// kinds are the types of search parameters: what they take, and an example. Their
+// modifiers are those of FHIR, to which the introduction leads.
+var kinds = map[string]struct{ text, example string }{
+	"number":    {"A number, also with a prefix such as `gt`.", "gt5"},
+	"date":      {"A date or time, also with a prefix such as `ge`.", "ge2026-11-22"},
+	"string":    {"The beginning of a text.", ""},
+	"token":     {"`code` or `system|code`.", ""},
+	"reference": {"`id` or `Type/id`.", ""},
+	"composite": {"Parts, with `$` between them.", ""},
+	"quantity":  {"`number` or `number|system|code`, also with a prefix.", ""},
+	"uri":       {"A URI.", ""},
 }
 
 // mergedParameter is a search parameter of one type over all hospitals.
@@ -106,7 +102,7 @@ func (m *mergedParameter) parameter(taken []string, of int) *Parameter {
 	kind, known := kinds[m.kind]
 	text := joinSentences(clean(m.text), kind.text)
 	if known {
-		text = joinSentences(text, fmt.Sprintf("Type %s. Modifiers of FHIR: `%s`.", m.kind, strings.Join(kind.modifiers, "`, `")))
+		text = joinSentences(text, "Type "+m.kind+".")
 	}
 	if len(taken) < of {
 		text = joinSentences(text, "Only at "+list(taken)+".")
