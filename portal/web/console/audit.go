@@ -33,8 +33,10 @@ func (p *Pages) audit(r *page.Request) error {
 		Form     *page.Form
 		Query    url.Values
 		List     store.List[store.Act]
+		Acts     []shownAct
+		Names    []actName
 		Filtered bool
-	}{form, form.Values, list, filtered}
+	}{form, form.Values, list, actsShown(list.Items), actNames(), filtered}
 	if !form.OK() {
 		return r.Render(http.StatusUnprocessableEntity, "console-audit", data)
 	}

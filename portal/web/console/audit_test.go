@@ -32,6 +32,11 @@ func TestTheAuditTrailIsFilteredAndPaged(t *testing.T) {
 	require.Equal(t, 50, rows(fmt.Sprintf("?from=%s&to=%s", today, tomorrow)))
 	require.Equal(t, 0, rows(fmt.Sprintf("?from=%s", store.DayOf(time.Now().AddDate(0, 0, 2)))))
 	hasNot(t, b.page("/console/audit?name=test.act"), "<b>")
+	shown := b.page("/console/audit?name=access.approve")
+	for _, text := range []string{"Approved a request", `<code>access.approve</code>`, `<option value="credential.create">Made a key</option>`, `<span class="muted">reason:</span> well`, `name="name" type="text" value="access.approve"`} {
+		has(t, shown, text)
+	}
+	has(t, b.page("/console/audit?name=test.act"), `<td data-label="Act"><code>test.act</code>`)
 
 	for query, text := range map[string]string{
 		"?user=nobody@example.org":                     "Nobody has an account",
@@ -85,7 +90,7 @@ func TestUsageOverAll(t *testing.T) {
 	p, admin, _ := full(t)
 	b := p.as(t, admin)
 	shown := b.page("/console/usage")
-	for _, text := range []string{"1,234", "North &lt;General&gt;", "read", "503"} {
+	for _, text := range []string{"1,234", "North &lt;General&gt;", "read", "503", "Answered", "Refused (4xx)", "Failed (5xx)"} {
 		has(t, shown, text)
 	}
 	has(t, b.page("/console/usage?hospital=west"), "No calls in this range")

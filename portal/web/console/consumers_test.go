@@ -96,8 +96,14 @@ func TestConsumersAreSearchedAndPaged(t *testing.T) {
 
 func TestTheOverviewTellsOfKeysThatEndAndOfCalls(t *testing.T) {
 	p, admin, ids := full(t)
-	shown := p.as(t, admin).page("/console")
-	has(t, shown, "name of key_1") // a key of another team ends within 30 days
+	b := p.as(t, admin)
+	hasNot(t, b.page("/console"), "name of key_1") // its life of 10 days has just begun
+	require.NoError(t, p.Mirror(t.Context(), []store.Mirror{{
+		KeyID: "key_1", Name: "name of key_1", Plan: "trial", Hospitals: []string{"north"}, Expires: time.Now().Add(10 * 24 * time.Hour),
+		Hints: []store.SecretHint{{Hash: "hash", Hint: "wxyz", Until: time.Now().Add(24 * time.Hour)}},
+	}}))
+	shown := b.page("/console")
+	has(t, shown, "name of key_1") // of another team, with its only secret in a rotation's grace
 	has(t, shown, "1,234")
 	has(t, shown, "/console/requests/"+ids["request"])
 	has(t, shown, "The breaker is open")

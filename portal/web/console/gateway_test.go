@@ -33,6 +33,27 @@ func TestHospitalsShowTheirState(t *testing.T) {
 	}
 }
 
+func TestAHospitalThatIsDownShowsWhy(t *testing.T) {
+	p, admin, _ := full(t)
+	b := p.as(t, admin)
+	p.gateway.hospitals[1].FailureCause = "connection <refused>"
+	for _, address := range []string{"/console", "/console/hospitals", "/console/hospitals/south"} {
+		has(t, b.page(address), "connection &lt;refused&gt;")
+	}
+}
+
+func TestTheOverviewTellsOfARefusedReload(t *testing.T) {
+	p, admin, _ := full(t)
+	b := p.as(t, admin)
+	shown := b.page("/console")
+	require.Regexp(t, `(?s)<div class="stat ok"><p class="stat-label"><a href="/console/reload">Configuration</a></p><p class="stat-value">In force</p><p class="stat-help">loaded just now</p>`, shown)
+	p.gateway.problems = []string{"routes/north.yaml:12:7: unknown key", "no plan is left"}
+	shown = b.page("/console")
+	require.Regexp(t, `(?s)<div class="stat bad"><p class="stat-label"><a href="/console/reload">Configuration</a></p><p class="stat-value">Refused</p><p class="stat-help">2 problems</p>`, shown)
+	p.gateway.away = true
+	hasNot(t, b.page("/console"), "Configuration</a>")
+}
+
 func TestAHospitalIsChecked(t *testing.T) {
 	p, admin, _ := full(t)
 	b := p.as(t, admin)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"fhirgate/gateway/adminapi"
 	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
 	"fhirgate/portal/web/ui"
@@ -40,26 +41,27 @@ func (p *Pages) overview(r *page.Request) error {
 	hurry, cancel := hurried(r)
 	defer cancel()
 	hospitals, away := p.gateway.Hospitals(hurry)
+	reload, unheard := p.gateway.LastReload(hurry)
 	return r.Render(http.StatusOK, "console-overview", struct {
 		Pending     store.List[store.AccessRequest]
 		Ending      []store.Credential // the first of them
 		EndingCount string             // "" = none
-		Today       store.DayCount
 		TodayFailed int64
 		TodayCalls  int64
 		Usage       store.Usage
 		Failed      int64
 		Chart       ui.Chart
-		Acts        []store.Act
+		Acts        []shownAct
 		Hospitals   int
 		InTrouble   []hospitalState
+		Reload      *adminapi.Reloading // nil = the gateway is away
 		Away        string
 		Viewer      string // id of whoever looks: their own requests are not theirs to decide
 	}{
 		Pending: pending, Ending: ending[:min(len(ending), glance)], EndingCount: endingCount(len(ending)),
-		Today: lastOf(used.Days), TodayFailed: errorsOf(lastOf(used.Days)), TodayCalls: callsOn(lastOf(used.Days)),
-		Usage: used, Failed: errorsOf(used.Days...), Chart: callsOf(used), Acts: acts.Items,
-		Hospitals: len(hospitals), InTrouble: inTrouble(hospitals, p.now()), Away: absenceOf(away),
+		TodayFailed: errorsOf(lastOf(used.Days)), TodayCalls: callsOn(lastOf(used.Days)),
+		Usage: used, Failed: errorsOf(sumOf(used.Days)), Chart: callsOf(used), Acts: actsShown(acts.Items),
+		Hospitals: len(hospitals), InTrouble: inTrouble(hospitals, p.now()), Reload: reload, Away: absenceOf(away, unheard),
 		Viewer: r.User.ID,
 	})
 }

@@ -62,7 +62,7 @@ type requestView struct {
 	Beyond      []named // hospitals that the plan does not reach (any more)
 	Credentials []store.Credential
 	Others      []store.AccessRequest // of the same app
-	Acts        []store.Act           // of this request, newest first
+	Acts        []shownAct            // of this request, newest first
 	Form        *page.Form
 	Today       string
 	Away        string
@@ -110,7 +110,7 @@ func (p *Pages) showRequest(r *page.Request, status int, form *page.Form) error 
 	if err != nil {
 		return err
 	}
-	view.Acts = acts.Items
+	view.Acts = actsShown(acts.Items)
 	p.askAbout(r, &view)
 	return r.Render(status, "console-request", view)
 }

@@ -36,7 +36,11 @@ type warning struct {
 func stateOf(h adminapi.Hospital, now time.Time) hospitalState {
 	s := hospitalState{Hospital: h, Reach: reachOf(h), Breaking: breakingOf(h.Breaker)}
 	if s.Reach.Tone == "bad" {
-		s.warn("bad", "The last call to it failed.", h.LastFailure)
+		failed := "The last call to it failed."
+		if h.FailureCause != "" {
+			failed = "The last call to it failed: " + h.FailureCause + "."
+		}
+		s.warn("bad", failed, h.LastFailure)
 	}
 	switch s.Breaking.Tone {
 	case "bad":

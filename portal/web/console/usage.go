@@ -24,7 +24,7 @@ const (
 // callsOf returns the picture of usage by day.
 func callsOf(u store.Usage) ui.Chart {
 	chart := ui.Chart{Unit: "calls", Series: []ui.Series{
-		{Name: "OK", Tone: "ok"}, {Name: "Client errors (4xx)", Tone: "warn"}, {Name: "Server errors (5xx)", Tone: "bad"},
+		{Name: "Answered", Tone: "ok"}, {Name: "Refused (4xx)", Tone: "warn"}, {Name: "Failed (5xx)", Tone: "bad"},
 	}}
 	for _, day := range u.Days {
 		chart.Days = append(chart.Days, string(day.Day))
@@ -35,13 +35,18 @@ func callsOf(u store.Usage) ui.Chart {
 	return chart
 }
 
-// errorsOf counts the calls that failed.
-func errorsOf(days ...store.DayCount) (failed int64) {
+// sumOf adds days up.
+func sumOf(days []store.DayCount) (sum store.DayCount) {
 	for _, day := range days {
-		failed += day.ClientErrors + day.ServerErrors
+		sum.OK += day.OK
+		sum.ClientErrors += day.ClientErrors
+		sum.ServerErrors += day.ServerErrors
 	}
-	return failed
+	return sum
 }
+
+// errorsOf counts the calls that were refused or failed.
+func errorsOf(count store.DayCount) int64 { return count.ClientErrors + count.ServerErrors }
 
 // lastDays returns the range of the last n days, today included.
 func (p *Pages) lastDays(n int) store.UsageQuery {
@@ -137,11 +142,11 @@ func (p *Pages) usage(r *page.Request) error {
 		Usage     store.Usage
 		Chart     ui.Chart
 		Named     []store.Count
-		Failed    int64
+		Sum       store.DayCount
 		Away      string
 	}{
 		shown, hospitalOptions(names, used.Hospitals, query.Hospital), p.spans(query), exportQuery(query), query.From, query.To,
-		used, callsOf(used), countsNamed(used.Hospitals, names), errorsOf(used.Days...), absenceOf(away),
+		used, callsOf(used), countsNamed(used.Hospitals, names), sumOf(used.Days), absenceOf(away),
 	})
 }
 

@@ -58,7 +58,7 @@ type userView struct {
 	Self    bool
 	Roles   []ui.Option
 	Teams   []store.Membership
-	Acts    []store.Act
+	Acts    []shownAct
 	Form    *page.Form
 }
 
@@ -83,7 +83,7 @@ func (p *Pages) showUser(r *page.Request, status int, form *page.Form) error {
 		form.Values.Set("role", string(user.Role))
 	}
 	return r.Render(status, "console-user", userView{
-		Subject: user, Self: user.ID == r.User.ID, Roles: roleOptions(), Teams: teams, Acts: acts.Items, Form: form,
+		Subject: user, Self: user.ID == r.User.ID, Roles: roleOptions(), Teams: teams, Acts: actsShown(acts.Items), Form: form,
 	})
 }
 
