@@ -173,6 +173,29 @@ func TestTheTokenOfAHospital(t *testing.T) {
 	require.Nil(t, stateOf(t, h.client(t, open)).Token)
 }
 
+// A failed login is remembered for a moment, and calls meanwhile do not hide why.
+func TestTheCauseOfALoginThatIsRemembered(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr(), MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	cache, err := tokens.New(client, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: bytes.Repeat([]byte("k"), 32), KeyID: "k"}}})
+	require.NoError(t, err)
+	t.Cleanup(cache.Close)
+	h := newHospital(t)
+	h.set(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":"invalid_client"}`)
+	}, nil)
+	c := h.client(t, func(cfg *Config) { cfg.Auth.Tokens = cache })
+	require.Error(t, c.CheckLogin(t.Context()))
+	require.ErrorIs(t, c.CheckLogin(t.Context()), tokens.ErrRemembered)
+	require.EqualValues(t, 1, h.tokens.Load())
+	require.Equal(t, "login refused: status 400 of the token endpoint, error invalid_client", stateOf(t, c).FailureCause)
+
+	other := h.client(t, func(cfg *Config) { cfg.Auth.Tokens = cache })
+	require.ErrorIs(t, other.CheckLogin(t.Context()), tokens.ErrRemembered)
+	require.Equal(t, "login refused", stateOf(t, other).FailureCause)
+}
+
 func TestTheCertificatesOfAHospital(t *testing.T) {
 	authority := newAuthority(t)
 	named := func(name string, life time.Duration) tls.Certificate {

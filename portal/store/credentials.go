@@ -186,7 +186,7 @@ func (s *Store) Expiring(ctx context.Context, userID string, within time.Duratio
 	var where conditions
 	where.add("c.state = 'active' AND c.ends > ? AND c.ends <= ?", stamp(now), stamp(now.Add(within)))
 	where.add("(c.ends <> c.expires OR 3 * (c.ends - ?) <= c.ends - c.created)", stamp(now)) // a short life would always be about to end
-	where.add("NOT (c.app_id IS NULL AND c.origin = '" + OriginPortal + "')") // the portal renews its own key
+	where.add("NOT (c.app_id IS NULL AND c.origin = '" + OriginPortal + "')")                // the portal renews its own key
 	if userID != "" {
 		where.add("apps.team_id IN (SELECT team_id FROM members WHERE user_id = ?)", userID)
 	}
