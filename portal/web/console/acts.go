@@ -10,7 +10,7 @@ import (
 
 // actWords says in plain English what each act was.
 func actWords() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // "password" and the like are of names, none is a secret
 		"access.approve":  "Approved a request",
 		"access.end":      "Ended an access",
 		"access.refuse":   "Refused a request",
@@ -35,7 +35,7 @@ func actWords() map[string]string {
 		"credential.rotation-broken": "Could not rotate a key",
 		"credential.update":          "Changed a key",
 
-		"gateway.reload": "Reloaded the gateway's files",
+		"gateway.reload": "Asked for a reload of the files",
 		"hospital.check": "Checked a hospital",
 
 		"invitation.create":   "Invited somebody",
