@@ -45,16 +45,16 @@ func (c Call) path(hospitals []Hospital) (string, error) {
 	case Capabilities:
 		return base + "metadata", nil
 	case Read:
-		if err := c.checkType(hospitals[i], func(t Type) bool { return t.Read }); err != nil {
-			return "", err
+		if !hospitals[i].Reads(c.Type) {
+			return "", &Mistake{"type", wrongType}
 		}
 		if !resourceID.MatchString(c.ID) {
 			return "", &Mistake{"id", "An id has letters, digits, “-”, “.” and “_”: a search shows some."}
 		}
 		return base + c.Type + "/" + c.ID, nil
 	case Search:
-		if err := c.checkType(hospitals[i], func(t Type) bool { return t.Search }); err != nil {
-			return "", err
+		if !hospitals[i].Searches(c.Type) {
+			return "", &Mistake{"type", wrongType}
 		}
 		query, err := queryOf(c.Parameters)
 		if err != nil {
@@ -66,12 +66,7 @@ func (c Call) path(hospitals []Hospital) (string, error) {
 	}
 }
 
-func (c Call) checkType(h Hospital, offers func(Type) bool) error {
-	if slices.ContainsFunc(h.Types, func(t Type) bool { return t.Name == c.Type && offers(t) }) {
-		return nil
-	}
-	return &Mistake{"type", "Choose a type with which this hospital can do that."}
-}
+const wrongType = "Choose a type with which this hospital can do that."
 
 // queryOf encodes lines of the form name=value, in their order.
 func queryOf(lines string) (string, error) {

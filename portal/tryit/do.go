@@ -43,6 +43,34 @@ var shown = []string{
 // Do makes a call for a user. Errors are *Mistake, and else wrap ErrTooFast or
 // ErrAway. What the gateway or the hospital refuses is no error but an answer.
 func (t *Trier) Do(ctx context.Context, user string, call Call) (*Answer, error) {
+	began := t.o.Now()
+	got, err := t.exchange(ctx, user, call)
+	if err != nil {
+		return nil, err
+	}
+	made := &Answer{
+		Curl: t.curl(got.path), Status: got.status, Text: http.StatusText(got.status),
+		Took: t.o.Now().Sub(began).Round(time.Millisecond),
+	}
+	for _, name := range shown {
+		if value := got.header.Get(name); value != "" {
+			made.Headers = append(made.Headers, Header{name, value})
+		}
+	}
+	made.Body, made.Cut = show(got.body)
+	return made, nil
+}
+
+// exchanged is a call that was made, with its answer.
+type exchanged struct {
+	path   string // below /fhir, with the query
+	status int
+	header http.Header
+	body   []byte
+}
+
+// exchange checks a call, counts it, and makes it.
+func (t *Trier) exchange(ctx context.Context, user string, call Call) (*exchanged, error) {
 	hospitals, err := t.Hospitals(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +84,6 @@ func (t *Trier) Do(ctx context.Context, user string, call Call) (*Answer, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	began := t.o.Now()
 	answer, err := t.send(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
@@ -66,17 +93,7 @@ func (t *Trier) Do(ctx context.Context, user string, call Call) (*Answer, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the answer broke off: %w", ErrAway, err)
 	}
-	made := &Answer{
-		Curl: t.curl(path), Status: answer.StatusCode, Text: http.StatusText(answer.StatusCode),
-		Took: t.o.Now().Sub(began).Round(time.Millisecond),
-	}
-	for _, name := range shown {
-		if value := answer.Header.Get(name); value != "" {
-			made.Headers = append(made.Headers, Header{name, value})
-		}
-	}
-	made.Body, made.Cut = show(body)
-	return made, nil
+	return &exchanged{path: path, status: answer.StatusCode, header: answer.Header, body: body}, nil
 }
 
 // send makes the call, and once more with a new key if that of before is refused.

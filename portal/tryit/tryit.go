@@ -87,7 +87,19 @@ func New(o Options) (*Trier, error) {
 // Hospital is one on which calls may be tried.
 type Hospital struct {
 	ID, Name string
+	Vendor   string
+	TimeZone string // of the IANA database
 	Types    []Type // by name
+}
+
+// Reads reports whether resources of a type can be read there.
+func (h Hospital) Reads(typ string) bool {
+	return slices.ContainsFunc(h.Types, func(t Type) bool { return t.Name == typ && t.Read })
+}
+
+// Searches reports whether a type can be searched there.
+func (h Hospital) Searches(typ string) bool {
+	return slices.ContainsFunc(h.Types, func(t Type) bool { return t.Name == typ && t.Search })
 }
 
 // Type is a resource type with what may be tried on it.
@@ -122,7 +134,7 @@ func (t *Trier) Hospitals(ctx context.Context) ([]Hospital, error) {
 	var hospitals []Hospital
 	for _, h := range listed {
 		if h.Environment == sandbox && hospitalID.MatchString(h.ID) {
-			hospitals = append(hospitals, Hospital{ID: h.ID, Name: h.Name, Types: typesOf(h)})
+			hospitals = append(hospitals, Hospital{ID: h.ID, Name: h.Name, Vendor: h.Vendor, TimeZone: h.TimeZone, Types: typesOf(h)})
 		}
 	}
 	slices.SortFunc(hospitals, func(a, b Hospital) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })

@@ -35,7 +35,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), listed: &listed{hospitals: []adminapi.Hospital{
-		{ID: "harbor", Name: "Harbor", Environment: "sandbox", Interactions: map[string][]string{
+		{ID: "harbor", Name: "Harbor", Vendor: "hapi", TimeZone: "America/Chicago", Environment: "sandbox", Interactions: map[string][]string{
 			"system": {"batch"}, "Patient": {"read", "search-type", "create"}, "Binary": {"read"}, "Slot": {"create"}, "Schedule": {"search-type"},
 		}},
 		{ID: "st-mary", Name: "St. Mary", Environment: "production", Interactions: map[string][]string{"Patient": {"read", "search-type"}}},
@@ -65,7 +65,7 @@ func TestHospitalsAreTheSimulatedOnes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Hospital{
 		{ID: "anchor", Name: "Anchor"},
-		{ID: "harbor", Name: "Harbor", Types: []Type{
+		{ID: "harbor", Name: "Harbor", Vendor: "hapi", TimeZone: "America/Chicago", Types: []Type{
 			{Name: "Binary", Read: true}, {Name: "Patient", Read: true, Search: true}, {Name: "Schedule", Search: true},
 		}},
 	}, hospitals)

@@ -35,6 +35,7 @@ type gateway struct {
 	hospitals []adminapi.Hospital
 	err       error
 	calls     []string
+	answers   map[string]string // by request URI
 }
 
 func (g *gateway) Hospitals(context.Context) ([]adminapi.Hospital, error) {
@@ -46,6 +47,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-Id", "R42")
 	if strings.HasSuffix(r.URL.Path, "/metadata") {
 		_, _ = io.WriteString(w, `{"resourceType":"CapabilityStatement","rest":[{"mode":"server","resource":[{"type":"Patient","interaction":[{"code":"read"}]}]}]}`)
+		return
+	}
+	if body := g.answers[r.RequestURI]; body != "" {
+		_, _ = io.WriteString(w, body)
 		return
 	}
 	w.WriteHeader(http.StatusNotFound)
@@ -253,7 +258,8 @@ func TestQuickStartIsFilledIn(t *testing.T) {
 		want  []string
 		not   []string
 	}{
-		"the first app":     {"", []string{`value="` + second.ID + `" selected`, "Simulated hospitals", "/fhir/harbor"}, []string{"st-mary"}},
+		"the readiest app":  {"", []string{`value="` + app.ID + `" selected`, "/fhir/lakeside"}, []string{"Simulated", "/fhir/harbor"}},
+		"one without any":   {"app=" + second.ID, []string{`value="` + second.ID + `" selected`, "Simulated hospitals", "/fhir/harbor"}, []string{"st-mary"}},
 		"a key":             {"app=" + app.ID + "&credential=" + key.ID, []string{publicURL + "/fhir/st-mary", "FHIRGATE_KEY", "America/New_York", "Location?status=active"}, []string{"/fhir/lakeside", "harbor", "Simulated"}},
 		"a client":          {"credential=" + client.ID + "&lang=python", []string{`CLIENT = "key_client"`, `TOKEN_URL = "` + publicURL + `/oauth/token"`, "FHIRGATE_CLIENT_SECRET"}, nil},
 		"one that signs":    {"credential=" + signing.ID + "&lang=go", []string{`clientID = "key_signing"`, "jose.NewSigner", "FHIRGATE_KEY_FILE"}, nil},
@@ -286,6 +292,27 @@ func TestQuickStartIsFilledIn(t *testing.T) {
 			require.NotContains(t, body, "foreign")
 		})
 	}
+}
+
+// With access and a credential an app is readier than with access alone, and then
+// than with nothing; among equals the first counts.
+func TestQuickStartTakesTheReadiestApp(t *testing.T) {
+	s := newSite(t)
+	chosen := func() string {
+		_, body := s.get("/docs/quick-start")
+		return regexp.MustCompile(`value="(app_\w+)" selected`).FindStringSubmatch(body)[1]
+	}
+	with, granted := s.app("c-with", true), s.app("b-granted", true)
+	first := s.app("a-first", true)
+	require.Equal(t, first.ID, chosen())
+	s.approve(granted, "harbor")
+	require.Equal(t, granted.ID, chosen())
+	request := s.approve(with, "harbor")
+	require.Equal(t, granted.ID, chosen())
+	s.credential(with, "key", "key", request.ID, []store.SecretHint{{Hash: "h", Hint: "abcd"}}, "harbor")
+	require.Equal(t, with.ID, chosen())
+	require.NoError(t, s.store.ArchiveApp(t.Context(), s.by(), granted.ID))
+	require.Equal(t, with.ID, chosen())
 }
 
 func TestQuickStartOfNothing(t *testing.T) {

@@ -84,8 +84,8 @@ func choose(query url.Values, name string, tabs []tab) string {
 	return tabs[chosen].Value
 }
 
-// chooseApp finds the app of the address among the reader's own, or takes the
-// first of them. Those of others do not exist.
+// chooseApp finds the app of the address among the reader's own, or takes the one
+// that is readiest. Those of others do not exist.
 func (p *Pages) chooseApp(r *page.Request, view *quickView) error {
 	apps, err := p.o.Store.AppsOf(r.Context(), r.User.ID)
 	if err != nil {
@@ -100,9 +100,14 @@ func (p *Pages) chooseApp(r *page.Request, view *quickView) error {
 		}
 		wanted = cmp.Or(credential.AppID, "none")
 	}
+	if wanted == "" && len(apps) > 0 {
+		if wanted, err = p.readiest(r, apps); err != nil {
+			return err
+		}
+	}
 	for _, a := range apps {
 		view.Apps = append(view.Apps, ui.Option{Value: a.ID, Label: a.Name + " (" + a.TeamName + ")"})
-		if a.ID == wanted || wanted == "" && view.App.ID == "" {
+		if a.ID == wanted {
 			view.App = a
 		}
 	}
@@ -111,6 +116,30 @@ func (p *Pages) chooseApp(r *page.Request, view *quickView) error {
 	}
 	view.set("app", view.App.ID)
 	return nil
+}
+
+// readiest returns the id of the first app for which programs can be filled in
+// with the most: with access, and with a credential that works.
+func (p *Pages) readiest(r *page.Request, apps []store.App) (string, error) {
+	requests, err := p.o.Store.RequestsOf(r.Context(), r.User.ID)
+	if err != nil {
+		return "", err
+	}
+	working, err := p.o.Store.WorkingByApp(r.Context(), r.User.ID)
+	if err != nil {
+		return "", err
+	}
+	ready := map[string]int{}
+	for _, request := range requests {
+		if request.State == store.RequestApproved {
+			ready[request.AppID] = 1
+		}
+	}
+	for app := range working {
+		ready[app]++
+	}
+	best := slices.MaxFunc(apps, func(a, b store.App) int { return cmp.Compare(ready[a.ID], ready[b.ID]) })
+	return best.ID, nil
 }
 
 // chooseCredential finds the credential of the address among those of the app.

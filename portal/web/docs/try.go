@@ -17,6 +17,9 @@ type tryView struct {
 	Hospital     tryit.Hospital // whose form it is
 	Interactions []ui.Option
 	Types        []ui.Option
+	Examples     []example
+	Example      string        // that fills the form; "" = none
+	Note         string        // on the example
 	Answer       *tryit.Answer // nil = nothing was tried
 	Style        string        // address of the page's own style sheet
 }
@@ -33,15 +36,23 @@ func (v tryView) Tone() string {
 	}
 }
 
-// tryForm shows the form for the hospital of the address, or the first one.
+// tryForm shows the form for the hospital of the address, or the first one. It is
+// filled with the example of the address, or with a search that finds a patient.
 func (p *Pages) tryForm(r *page.Request) error {
 	query := r.URL.Query()
-	form := page.NewForm("hospital", query.Get("hospital"), "interaction", tryit.Search, "type", "Patient", "parameters", "_count=3")
-	view, err := p.tryView(r, form)
+	view, err := p.tryView(r, page.NewForm("hospital", query.Get("hospital")))
 	if err != nil {
 		return err
 	}
-	return r.Render(http.StatusOK, "try", view)
+	view.put(somePatient(view.Hospital))
+	status := http.StatusOK
+	if i := slices.IndexFunc(view.Examples, func(e example) bool { return e.Value == query.Get("example") }); i >= 0 {
+		status, err = p.tried(r, view.Form, p.fill(r, view, view.Examples[i]))
+	}
+	if err != nil {
+		return err
+	}
+	return r.Render(status, "try", view)
 }
 
 // try makes the call of the form, and shows the answer below it.
@@ -58,27 +69,37 @@ func (p *Pages) try(r *page.Request) error {
 		Hospital: form.Value("hospital"), Interaction: form.Value("interaction"), Type: form.Value("type"),
 		ID: form.Value("id"), Parameters: form.Values.Get("parameters"),
 	})
+	status, err := p.tried(r, form, err)
+	if err != nil {
+		return err
+	}
+	return r.Render(status, "try", view)
+}
+
+// tried says in the form what kept a call from being made, and returns the status
+// of the page. An error that is none of package tryit's is returned.
+func (p *Pages) tried(r *page.Request, form *page.Form, err error) (int, error) {
 	var mistake *tryit.Mistake
-	status := http.StatusOK
 	switch {
+	case err == nil:
+		return http.StatusOK, nil
 	case errors.As(err, &mistake):
-		status = http.StatusUnprocessableEntity
 		field := mistake.Field
 		if field == "hospital" { // it is no field that the reader fills in
 			field = ""
 		}
 		form.Fail(field, mistake.Text)
+		return http.StatusUnprocessableEntity, nil
 	case errors.Is(err, tryit.ErrTooFast):
-		status = http.StatusTooManyRequests
 		form.Fail("", "That was many calls at once. Wait a few seconds, then try again.")
+		return http.StatusTooManyRequests, nil
 	case errors.Is(err, tryit.ErrAway):
-		status = http.StatusServiceUnavailable
 		form.Fail("", "The gateway does not answer just now. Try again in a minute.")
 		p.o.Log.WarnContext(r.Context(), "a call could not be tried", "request_id", r.ID, "problem", err.Error())
-	case err != nil:
-		return err
+		return http.StatusServiceUnavailable, nil
+	default:
+		return 0, err
 	}
-	return r.Render(status, "try", view)
 }
 
 func (p *Pages) tryView(r *page.Request, form *page.Form) (*tryView, error) {
@@ -103,6 +124,7 @@ func (p *Pages) tryView(r *page.Request, form *page.Form) (*tryView, error) {
 	}
 	chosen := slices.IndexFunc(hospitals, func(h tryit.Hospital) bool { return h.ID == form.Value("hospital") })
 	view.Hospital = hospitals[max(chosen, 0)]
+	view.Examples = examplesOf(view.Hospital)
 	for _, t := range view.Hospital.Types {
 		label := t.Name
 		switch {
