@@ -72,7 +72,7 @@ var rightsTable = map[right][]string{
 		"GET /console/consumers", "GET /console/consumers/{credential}", "POST /console/consumers/{credential}/revoke",
 		"GET /console/plans", "GET /console/plans/{plan}", "GET /console/hospitals", "GET /console/hospitals/{hospital}", "POST /console/hospitals/{hospital}/check",
 		"GET /console/reload", "POST /console/reload", "GET /console/users", "GET /console/users/{user}", "POST /console/users/{user}/role",
-		"POST /console/users/{user}/disable", "POST /console/users/{user}/enable", "POST /console/users/{user}/reset-second-factor",
+		"POST /console/users/{user}/disable", "POST /console/users/{user}/enable", "POST /console/users/{user}/reset-second-factor", "POST /console/users/{user}/reset-password",
 		"GET /console/users/invite", "POST /console/users/invite", "GET /console/invitations", "POST /console/invitations/{invitation}/withdraw",
 		"GET /console/teams", "GET /console/teams/{team}", "GET /console/announcements", "POST /console/announcements", "POST /console/announcements/{announcement}/end",
 		"GET /console/usage", "GET /console/usage/export", "GET /console/audit", "GET /console/audit/verify", "POST /console/audit/export",

@@ -74,6 +74,20 @@ func (i *Inviter) mayMail(ctx context.Context, by store.By, email string) error 
 	return try.failed(ctx)
 }
 
+// ResetLink returns a link by which a developer sets a new password, for an
+// administrator to hand on. Administrators get theirs by mail or on the command
+// line: one must not be able to take the place of another. A *Refusal says so.
+func (i *Inviter) ResetLink(ctx context.Context, by store.By, user store.User) (link string, err error) {
+	if user.Role == store.RoleAdmin || !user.Disabled.IsZero() {
+		return "", ErrNoReset
+	}
+	token, err := newResetToken(ctx, i.store, user.ID, resetLife)
+	if err != nil {
+		return "", err
+	}
+	return resetLink(i.public, token), i.store.Record(ctx, by, "user.reset-link", "user", user.ID, nil)
+}
+
 // FirstAdmin returns a link by which the owner of an e-mail address becomes an
 // administrator: an invitation, or, when the address has an account, a link that
 // sets a new password. It is for whoever runs the portal, at its beginning or

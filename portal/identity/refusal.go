@@ -30,6 +30,8 @@ var (
 	// ErrTaken says that there is an account of the address. It is for those only
 	// who have shown that the address is theirs, and for administrators.
 	ErrTaken = &Refusal{"taken", "There is an account of this e-mail address already."}
+	// ErrNoReset says that no administrator hands out a link for somebody's password.
+	ErrNoReset = &Refusal{"no reset", "Only developers who are not disabled get such a link. Administrators get theirs by mail, or on the command line: fhirgate portal invite --admin."}
 	// ErrAddress says that something is no e-mail address.
 	ErrAddress = &Refusal{"address", "This is not an e-mail address."}
 	// ErrDomain says that owners of such addresses cannot sign up.

@@ -59,6 +59,7 @@ func actWords() map[string]string {
 		"user.role":           "Changed an account's role",
 		"user.sessions":       "Ended all sessions",
 		"user.totp":           "Set up a second factor",
+		"user.reset-link":     "Made a link for a new password",
 		"user.totp-removed":   "Took a second factor away",
 	}
 }

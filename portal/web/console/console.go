@@ -45,6 +45,8 @@ type Credentials interface {
 // invited hands on the link.
 type Inviter interface {
 	Invite(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error)
+	// ResetLink returns a link by which a developer sets a new password.
+	ResetLink(ctx context.Context, by store.By, user store.User) (link string, err error)
 }
 
 // Options are what the console works with. All but Now are required.
@@ -117,6 +119,7 @@ func (p *Pages) Routes() []page.Route {
 	post("/console/users/{user}/disable", p.disable)
 	post("/console/users/{user}/enable", p.enable)
 	post("/console/users/{user}/reset-second-factor", p.resetSecondFactor)
+	post("/console/users/{user}/reset-password", p.resetPassword)
 
 	get("/console/users/invite", p.invitation)
 	post("/console/users/invite", p.invite)

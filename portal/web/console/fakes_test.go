@@ -9,6 +9,7 @@ import (
 
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys/record"
+	"fhirgate/portal/identity"
 	"fhirgate/portal/store"
 )
 
@@ -191,4 +192,11 @@ func (i *fakeInviter) Invite(_ context.Context, _ store.By, invitation store.Inv
 	default:
 		return "https://portal.example/invitation/token-of-it", false, nil
 	}
+}
+
+func (i *fakeInviter) ResetLink(_ context.Context, _ store.By, user store.User) (string, error) {
+	if user.Role == store.RoleAdmin {
+		return "", identity.ErrNoReset
+	}
+	return "https://portal.example/reset-password?token=of-" + user.ID, nil
 }

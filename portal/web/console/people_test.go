@@ -38,6 +38,13 @@ func TestUsersAreGoverned(t *testing.T) {
 	require.Equal(t, http.StatusConflict, got.Status)
 	has(t, got.Body, "no second factor")
 
+	got = b.post(address + "/reset-password")
+	require.Equal(t, http.StatusConflict, got.Status, "an administrator does not take the place of another")
+	require.NoError(t, p.SetRole(t.Context(), store.System, ids["user"], store.RoleDeveloper))
+	got = b.post(address + "/reset-password")
+	require.Equal(t, http.StatusOK, got.Status)
+	has(t, got.Body, "/reset-password?token=")
+
 	boss := "/console/users/" + ids["boss"]
 	shown = b.done(b.post(boss+"/reset-second-factor"), boss)
 	has(t, shown, "The second factor is reset")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"fhirgate/portal/identity"
 	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
 	"fhirgate/portal/web/ui"
@@ -145,4 +146,24 @@ func (p *Pages) resetSecondFactor(r *page.Request) error {
 	}
 	err = p.store.RemoveTOTP(r.Context(), r.By(), user.ID)
 	return p.governed(r, "reset", "The second factor is reset. Make sure by another way that it was its owner who asked.", "", err)
+}
+
+// resetPassword shows a link by which a developer sets a new password, this once.
+func (p *Pages) resetPassword(r *page.Request) error {
+	user, err := p.store.User(r.Context(), r.PathValue("user"))
+	if err != nil {
+		return err
+	}
+	link, err := p.inviter.ResetLink(r.Context(), r.By(), user)
+	var refusal *identity.Refusal
+	if errors.As(err, &refusal) {
+		return page.Conflict(refusal.Text)
+	}
+	if err != nil {
+		return err
+	}
+	return r.Render(http.StatusOK, "console-reset-link", struct {
+		Subject store.User
+		Link    string
+	}{user, link})
 }

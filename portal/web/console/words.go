@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fhirgate/gateway/adminapi"
+	"fhirgate/portal/web/scope"
 )
 
 // planWords says in sentences what a plan allows.
@@ -56,56 +57,24 @@ func hospitalCount(n int) string {
 	}
 }
 
-// verbs are the letters of SMART App Launch 2 scopes in their order.
-var verbs = []struct {
-	letter rune
-	verb   string
-}{{'c', "create"}, {'r', "read"}, {'u', "update"}, {'d', "delete"}, {'s', "search"}}
-
 // scopeWords says what a SMART scope such as system/Patient.rs permits. A scope
 // that it does not know is shown as it is.
-func scopeWords(scope string) string {
-	if scope == "fhirgate/raw" {
+func scopeWords(text string) string {
+	if text == "fhirgate/raw" {
 		return "Answers as the hospital gives them, without the vendor's rules"
 	}
-	_, right, clinical := strings.Cut(scope, "/")
-	kind, letters, dotted := strings.Cut(right, ".")
-	if !clinical || !dotted {
-		return scope
+	read, known := scope.Read(text)
+	if !known {
+		return text
 	}
-	letters, query, narrowed := strings.Cut(letters, "?")
-	allowed := allowedBy(letters)
-	if allowed == "" {
-		return scope
+	words := read.Type + ": " + enumerate(read.Actions)
+	if read.Type == "*" {
+		words = "Whatever a hospital's file lists: " + enumerate(read.Actions)
 	}
-	if kind == "*" {
-		kind = "Whatever a hospital's file lists"
+	if read.Where != "" {
+		words += ", where " + read.Where
 	}
-	if narrowed {
-		return fmt.Sprintf("%s: %s, where %s", kind, allowed, query)
-	}
-	return kind + ": " + allowed
-}
-
-func allowedBy(letters string) string {
-	switch letters {
-	case "read":
-		letters = "rs"
-	case "write":
-		letters = "cud"
-	case "*":
-		letters = "cruds"
-	}
-	var words []string
-	for _, v := range verbs {
-		if strings.ContainsRune(letters, v.letter) {
-			words = append(words, v.verb)
-		}
-	}
-	if len(words) != len(letters) {
-		return ""
-	}
-	return enumerate(words)
+	return words
 }
 
 // enumerate joins words: a, b and c.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fhirgate/gateway/adminapi"
+	"fhirgate/portal/web/scope"
 	"fhirgate/portal/web/ui"
 )
 
@@ -155,48 +156,25 @@ type allowance struct {
 	Only  string // under which condition; "" = none
 }
 
-// actions are the letters of scopes, in their order.
-var actions = []struct{ letter, word string }{
-	{"c", "create"}, {"r", "read"}, {"u", "update"}, {"d", "delete"}, {"s", "search"},
-}
-
-// allowanceOf reads a scope of version 1 or 2 (SMART App Launch 2.2, section
-// "Scopes for requesting FHIR resources"). What it does not know is shown as it
-// is.
-func allowanceOf(scope string) allowance {
-	context, rest, _ := strings.Cut(scope, "/")
-	kind, what, found := strings.Cut(rest, ".")
-	if !found {
-		return allowance{Scope: scope, Type: scope}
+// allowanceOf says a scope in words. What it does not know is shown as it is.
+func allowanceOf(text string) allowance {
+	read, known := scope.Read(text)
+	if !known {
+		return allowance{Scope: text, Type: text}
 	}
-	letters, condition, _ := strings.Cut(what, "?")
-	switch letters {
-	case "read":
-		letters = "rs"
-	case "write":
-		letters = "cud"
-	case "*":
-		letters = "cruds"
-	}
-	var words []string
-	for _, action := range actions {
-		if strings.Contains(letters, action.letter) {
-			words = append(words, action.word)
-		}
-	}
-	told := allowance{Scope: scope, Type: kind, What: strings.Join(words, ", ")}
-	if kind == "*" {
+	told := allowance{Scope: text, Type: read.Type, What: strings.Join(read.Actions, ", ")}
+	if read.Type == "*" {
 		told.Type = "All types"
 	}
 	var conditions []string
-	switch context {
+	switch read.Context {
 	case "user":
 		conditions = append(conditions, "for a person who signed in")
 	case "patient":
 		conditions = append(conditions, "of one patient")
 	}
-	if condition != "" {
-		conditions = append(conditions, "where "+strings.ReplaceAll(condition, "&", " and "))
+	if read.Where != "" {
+		conditions = append(conditions, "where "+strings.ReplaceAll(read.Where, "&", " and "))
 	}
 	told.Only = strings.Join(conditions, ", ")
 	return told

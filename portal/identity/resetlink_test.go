@@ -1,0 +1,37 @@
+package identity
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
+)
+
+func TestResetLinkOfAnAdministrator(t *testing.T) {
+	s := storetest.Open(t, storetest.SQLite)
+	inviter := NewInviter(s, "https://portal.example", nil, nil)
+	for name, user := range map[string]store.User{
+		"dev": {Role: store.RoleDeveloper}, "boss": {Role: store.RoleAdmin},
+	} {
+		user.Email, user.Name = name+"@pacs.example", name
+		made, err := s.CreateUser(t.Context(), store.System, user)
+		require.NoError(t, err)
+		link, err := inviter.ResetLink(t.Context(), store.System, made)
+		if user.Role == store.RoleAdmin {
+			require.ErrorIs(t, err, ErrNoReset, "an administrator does not take the place of another")
+			continue
+		}
+		require.NoError(t, err)
+		token := strings.TrimPrefix(link, "https://portal.example/reset-password?token=")
+		owner, err := s.PeekToken(t.Context(), kindReset, token)
+		require.NoError(t, err)
+		require.Equal(t, made.ID, owner)
+		acts, err := s.Acts(t.Context(), store.ActFilter{Name: "user.reset-link"}, store.Page{})
+		require.NoError(t, err)
+		require.Len(t, acts.Items, 1)
+		require.NotContains(t, acts.Items[0].Detail, token)
+	}
+}
