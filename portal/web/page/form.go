@@ -13,7 +13,7 @@ type Form struct {
 	Errors map[string]string // one sentence by field name
 }
 
-// NewForm returns a form that holds values: name, value, name, value, …
+// NewForm returns a form that holds values, each behind its name.
 func NewForm(values ...string) *Form {
 	f := &Form{Values: url.Values{}}
 	for i := 0; i+1 < len(values); i += 2 {
