@@ -258,7 +258,7 @@ func TestQuickStartIsFilledIn(t *testing.T) {
 		want  []string
 		not   []string
 	}{
-		"the readiest app":  {"", []string{`value="` + app.ID + `" selected`, "/fhir/lakeside"}, []string{"Simulated", "/fhir/harbor"}},
+		"the readiest app":  {"", []string{`value="` + app.ID + `" selected`, publicURL + "/fhir/"}, []string{"Simulated", "/fhir/harbor"}},
 		"one without any":   {"app=" + second.ID, []string{`value="` + second.ID + `" selected`, "Simulated hospitals", "/fhir/harbor"}, []string{"st-mary"}},
 		"a key":             {"app=" + app.ID + "&credential=" + key.ID, []string{publicURL + "/fhir/st-mary", "FHIRGATE_KEY", "America/New_York", "Location?status=active"}, []string{"/fhir/lakeside", "harbor", "Simulated"}},
 		"a client":          {"credential=" + client.ID + "&lang=python", []string{`CLIENT = "key_client"`, `TOKEN_URL = "` + publicURL + `/oauth/token"`, "FHIRGATE_CLIENT_SECRET"}, nil},
