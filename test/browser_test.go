@@ -234,6 +234,7 @@ func (b *browser) view(width int64, scheme string) {
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
 	require.NoError(b.t, err)
+	script[bool](b, `Promise.all(document.getAnimations().map(a => a.finished)).then(() => true)`) // what still moves comes to rest
 }
 
 var axeSource = sync.OnceValues(func() (string, error) {
