@@ -43,7 +43,7 @@ type Usage struct {
 type DayCount struct {
 	Day          Day
 	OK           int64 // below 400
-	ClientErrors int64 // 400 to 499
+	ClientErrors int64 // 400 to 499, and 0: the caller left before an answer
 	ServerErrors int64 // from 500 on
 }
 

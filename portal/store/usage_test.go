@@ -32,7 +32,10 @@ func TestUsage(t *testing.T) {
 			row("key_b", "2026-03-02", "south", "read", 399, 3),
 			row("key_b", "2026-03-02", "south", "create", 500, 4),
 			row("key_b", "2026-03-02", "south", "create", 499, 6),
+			row("key_b", "2026-03-03", "south", "create", 0, 2),
 		}))
+		left := ask(store.UsageQuery{From: "2026-03-03", To: "2026-03-03"})
+		require.Equal(t, []store.DayCount{{Day: "2026-03-03", ClientErrors: 2}}, left.Days, "callers who left were not answered")
 		want := store.Usage{
 			Days: []store.DayCount{
 				{Day: "2026-02-28", OK: 13, ClientErrors: 2}, {Day: "2026-03-01"}, {Day: "2026-03-02", OK: 3, ClientErrors: 6, ServerErrors: 4},

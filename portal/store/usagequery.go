@@ -89,8 +89,8 @@ func (q queries) countDays(ctx context.Context, query UsageQuery, usage *Usage) 
 			usage.Total += day.OK + day.ClientErrors + day.ServerErrors
 		}
 		return nil
-	}, `SELECT day, CAST(SUM(CASE WHEN status < 400 THEN calls ELSE 0 END) AS BIGINT),
-			CAST(SUM(CASE WHEN status >= 400 AND status < 500 THEN calls ELSE 0 END) AS BIGINT),
+	}, `SELECT day, CAST(SUM(CASE WHEN status > 0 AND status < 400 THEN calls ELSE 0 END) AS BIGINT),
+			CAST(SUM(CASE WHEN status = 0 OR status >= 400 AND status < 500 THEN calls ELSE 0 END) AS BIGINT),
 			CAST(SUM(CASE WHEN status >= 500 THEN calls ELSE 0 END) AS BIGINT)`+from+" GROUP BY day", args...)
 }
 
