@@ -113,7 +113,7 @@ func (p *Pages) showConsumer(r *page.Request, status int, form *page.Form) error
 	view := consumerView{
 		Credential: credential, KindName: kindNames()[credential.Kind], Revocable: revocable(credential.State),
 		Ended: record.Ended(credential.Expires, p.now()),
-		Usage: used, Sum: sumOf(used.Days), Chart: callsOf(used), Form: form, Now: p.now(),
+		Usage: used, Sum: sumOf(used.Days), Chart: page.CallsChart(used), Form: form, Now: p.now(),
 	}
 	people, err := p.userNames(r.Context(), credential.CreatedBy)
 	if err != nil {

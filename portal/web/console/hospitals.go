@@ -102,7 +102,7 @@ func (p *Pages) showHospital(r *page.Request, status int, checked *adminapi.Chec
 	}
 	return r.Render(status, "console-hospital", hospitalView{
 		hospitalState: stateOf(*found, p.now()), Errors: failures, Names: names, Rights: rightsOf(*found),
-		Chart: callsOf(used), Usage: used, Sum: sumOf(used.Days), Check: checked, Now: p.now(), Away: absenceOf(away),
+		Chart: page.CallsChart(used), Usage: used, Sum: sumOf(used.Days), Check: checked, Now: p.now(), Away: absenceOf(away),
 	})
 }
 

@@ -21,20 +21,6 @@ const (
 	mostDays  = 400
 )
 
-// callsOf returns the picture of usage by day.
-func callsOf(u store.Usage) ui.Chart {
-	chart := ui.Chart{Unit: "calls", Series: []ui.Series{
-		{Name: "Answered", Tone: "ok"}, {Name: "Refused (4xx)", Tone: "warn"}, {Name: "Failed (5xx)", Tone: "bad"},
-	}}
-	for _, day := range u.Days {
-		chart.Days = append(chart.Days, string(day.Day))
-		for i, calls := range []int64{day.OK, day.ClientErrors, day.ServerErrors} {
-			chart.Series[i].Values = append(chart.Series[i].Values, calls)
-		}
-	}
-	return chart
-}
-
 // sumOf adds days up.
 func sumOf(days []store.DayCount) (sum store.DayCount) {
 	for _, day := range days {
@@ -146,7 +132,7 @@ func (p *Pages) usage(r *page.Request) error {
 		Away      string
 	}{
 		shown, hospitalOptions(names, used.Hospitals, query.Hospital), p.spans(query), exportQuery(query), query.From, query.To,
-		used, callsOf(used), countsNamed(used.Hospitals, names), sumOf(used.Days), absenceOf(away),
+		used, page.CallsChart(used), countsNamed(used.Hospitals, names), sumOf(used.Days), absenceOf(away),
 	})
 }
 

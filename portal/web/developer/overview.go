@@ -40,7 +40,7 @@ func (p *Pages) overview(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	seen.Usage, seen.Chart = usage, chartOf(usage)
+	seen.Usage, seen.Chart = usage, page.CallsChart(usage)
 	if usage.Total == 0 { // there may be a first call to lead to
 		if seen.credentials, err = p.credentialsOf(ctx, r.User.ID); err != nil {
 			return err

@@ -117,7 +117,7 @@ func (p *Pages) usageOf(r *page.Request, app *ownApp) (usageData, error) {
 			shown.Usage.Hospitals[i].Name = "no such hospital"
 		}
 	}
-	shown.Chart = chartOf(shown.Usage)
+	shown.Chart = page.CallsChart(shown.Usage)
 	if app != nil || shown.Query.Get("credential") != "" {
 		if shown.Limits, err = p.limitsOf(r.Context(), chosen); err != nil {
 			shown.Away = awayText(err)
@@ -171,23 +171,6 @@ func (p *Pages) limitsOf(ctx context.Context, of []ownCredential) ([]credentialL
 		all = append(all, credentialLimits{Credential: credential, limitsLeft: limitsLeft{Limits: *limits}})
 	}
 	return all, nil
-}
-
-// chartOf draws how the calls of each day ended.
-func chartOf(usage store.Usage) ui.Chart {
-	days := len(usage.Days)
-	chart := ui.Chart{Unit: "calls", Days: make([]string, days), Series: []ui.Series{
-		{Name: "Answered", Tone: "ok", Values: make([]int64, days)},
-		{Name: "Refused (4xx)", Tone: "warn", Values: make([]int64, days)},
-		{Name: "Failed (5xx)", Tone: "bad", Values: make([]int64, days)},
-	}}
-	for i, day := range usage.Days {
-		chart.Days[i] = string(day.Day)
-		chart.Series[0].Values[i] = day.OK
-		chart.Series[1].Values[i] = day.ClientErrors
-		chart.Series[2].Values[i] = day.ServerErrors
-	}
-	return chart
 }
 
 // day returns the day so many days from now, in UTC.

@@ -28,8 +28,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // NotFound is what does not exist, or not for the reader.
-func NotFound() error {
-	return &Error{Status: http.StatusNotFound, Title: "Not found", Text: "There is nothing at this address, or you have no access to it."}
+func NotFound() error { return notFound(nil) }
+
+// notFound is NotFound with what lies below.
+func notFound(err error) *Error {
+	return &Error{Status: http.StatusNotFound, Title: "Not found", Text: "There is nothing at this address, or you have no access to it.", Err: err}
 }
 
 // Forbidden is what the reader may see but not do.
@@ -50,7 +53,7 @@ func asError(err error) *Error {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, store.ErrNotFound):
-		return &Error{Status: http.StatusNotFound, Title: "Not found", Text: "There is nothing at this address, or you have no access to it.", Err: err}
+		return notFound(err)
 	case errors.Is(err, store.ErrOwnRequest):
 		return &Error{Status: http.StatusForbidden, Title: "Not your own request", Text: "A request is decided by somebody who did not make it and is not in its team: ask another administrator.", Err: err}
 	case errors.Is(err, store.ErrConflict):

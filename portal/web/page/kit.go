@@ -71,6 +71,7 @@ func (k *Kit) serve(r *Request, route Route) error {
 		return err
 	}
 	has := accessOf(user, at)
+	r.access = has
 	if has != Public {
 		r.User = user
 	}
@@ -120,14 +121,11 @@ func (k *Kit) fail(r *Request, err error) {
 // frame returns what surrounds a page for its reader.
 func (k *Kit) frame(r *Request) (ui.Frame, error) {
 	frame := ui.Frame{RequestID: r.ID, Version: k.Version, Path: r.URL.Path, Flashes: k.flashes(r.Request)}
-	if r.User.ID == "" {
+	if r.access < SetUp {
 		return frame, nil
 	}
 	ctx := r.Context()
-	_, at, err := k.signedIn(r.Request)
-	if err != nil || accessOf(r.User, at) < SetUp {
-		return frame, err
-	}
+	var err error
 	frame.Viewer = &ui.Viewer{Name: r.User.Name, Email: r.User.Email, Admin: r.User.Role == store.RoleAdmin}
 	if frame.Announcements, err = k.announcements(ctx); err != nil {
 		return frame, err

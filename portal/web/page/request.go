@@ -21,7 +21,8 @@ type Request struct {
 	ID   string     // request id, as the log has it
 	User store.User // who asks; zero on public pages without a session
 
-	kit *Kit
+	kit    *Kit
+	access Access // of who asks, with the session as it is now
 }
 
 // By returns who does what the request asks for, for the trail of acts.

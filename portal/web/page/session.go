@@ -54,13 +54,13 @@ func (r *Request) SignIn(user store.User, full bool) error {
 	r.kit.Sessions.Put(r.Context(), keyUser, user.ID)
 	r.kit.Sessions.Put(r.Context(), keyEdition, user.Edition)
 	r.kit.Sessions.Put(r.Context(), keyStage, string(at))
-	r.User = user
+	r.User, r.access = user, accessOf(user, at)
 	return nil
 }
 
 // SignOut ends the session.
 func (r *Request) SignOut() error {
-	r.User = store.User{}
+	r.User, r.access = store.User{}, Public
 	return r.kit.Sessions.Destroy(r.Context())
 }
 
