@@ -61,10 +61,10 @@ func New(o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, public: strings.TrimSuffix(o.PublicURL, "/"), keys: o.Keys, domains: o.SignupDomains, mailer: o.Mailer,
 		now:      o.Now,
-		throttle: &throttle{store: o.Store, now: o.Now, flying: make(map[string]int)},
+		throttle: newThrottle(o.Store, o.Now),
 		posts:    posts{slots: make(chan struct{}, maxPosts)},
 	}
-	s.inviter = NewInviter(o.Store, o.PublicURL, o.Mailer, o.Log)
+	s.inviter = newInviter(o.Store, o.PublicURL, o.Mailer, o.Log, s.throttle)
 	s.log = s.inviter.log
 	var err error
 	if s.passwords, err = newPasswords(cmp.Or(o.Hash, recommended)); err != nil {

@@ -28,9 +28,13 @@ type Inviter struct {
 // mailer (nil) its links are handed on by those who invite; without a log (nil)
 // nobody is told of mails that cannot be sent.
 func NewInviter(s *store.Store, publicURL string, mailer *Mailer, log *slog.Logger) *Inviter {
+	return newInviter(s, publicURL, mailer, log, newThrottle(s, time.Now))
+}
+
+func newInviter(s *store.Store, publicURL string, mailer *Mailer, log *slog.Logger, t *throttle) *Inviter {
 	return &Inviter{
-		store: s, public: strings.TrimSuffix(publicURL, "/"), mailer: mailer, log: cmp.Or(log, slog.New(slog.DiscardHandler)),
-		throttle: &throttle{store: s, now: time.Now, flying: make(map[string]int)},
+		store: s, public: strings.TrimSuffix(publicURL, "/"), mailer: mailer,
+		log: cmp.Or(log, slog.New(slog.DiscardHandler)), throttle: t,
 	}
 }
 

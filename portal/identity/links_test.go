@@ -224,6 +224,8 @@ func TestMailboxesAreNotFloodedWithInvitations(t *testing.T) {
 	require.Equal(t, "many invitations", refusal.Reason)
 	require.Equal(t, freeOfMail, w.smtp.Waiting())
 	require.NoError(t, invite("other@elsewhere.example"))
+	w.clock.pass(time.Second)
+	require.NoError(t, invite("victim@elsewhere.example"), "by the service's clock")
 	for range freeOfInviter {
 		require.NoError(t, w.store.AddFailure(w.ctx, counterOf("invitations of", boss.UserID, freeOfInviter).name))
 	}

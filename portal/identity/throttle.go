@@ -54,6 +54,10 @@ type throttle struct {
 	flying map[string]int // tries that have not ended, by counter
 }
 
+func newThrottle(s *store.Store, now func() time.Time) *throttle {
+	return &throttle{store: s, now: now, flying: make(map[string]int)}
+}
+
 // attempt is one try.
 type attempt struct {
 	throttle *throttle
