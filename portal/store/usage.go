@@ -39,6 +39,16 @@ type Usage struct {
 	Total        int64
 }
 
+// Sum adds the days up; its Day is empty.
+func (u Usage) Sum() (sum DayCount) {
+	for _, day := range u.Days {
+		sum.OK += day.OK
+		sum.ClientErrors += day.ClientErrors
+		sum.ServerErrors += day.ServerErrors
+	}
+	return sum
+}
+
 // DayCount is how the calls of a day ended.
 type DayCount struct {
 	Day          Day

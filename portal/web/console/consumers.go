@@ -85,7 +85,6 @@ type consumerView struct {
 	Errors     []adminapi.CallError
 	Names      map[string]string // of hospitals
 	Usage      store.Usage
-	Sum        store.DayCount
 	Chart      ui.Chart
 	Form       *page.Form
 	Now        time.Time
@@ -113,7 +112,7 @@ func (p *Pages) showConsumer(r *page.Request, status int, form *page.Form) error
 	view := consumerView{
 		Credential: credential, KindName: kindNames()[credential.Kind], Revocable: revocable(credential.State),
 		Ended: record.Ended(credential.Expires, p.now()),
-		Usage: used, Sum: sumOf(used.Days), Chart: page.CallsChart(used), Form: form, Now: p.now(),
+		Usage: used, Chart: page.CallsChart(used), Form: form, Now: p.now(),
 	}
 	people, err := p.userNames(r.Context(), credential.CreatedBy)
 	if err != nil {

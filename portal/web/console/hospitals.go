@@ -46,7 +46,6 @@ type hospitalView struct {
 	Rights []right
 	Chart  ui.Chart
 	Usage  store.Usage
-	Sum    store.DayCount
 	Check  *adminapi.Check // nil = none was asked for
 	Now    time.Time
 	Away   string
@@ -102,7 +101,7 @@ func (p *Pages) showHospital(r *page.Request, status int, checked *adminapi.Chec
 	}
 	return r.Render(status, "console-hospital", hospitalView{
 		hospitalState: stateOf(*found, p.now()), Errors: failures, Names: names, Rights: rightsOf(*found),
-		Chart: page.CallsChart(used), Usage: used, Sum: sumOf(used.Days), Check: checked, Now: p.now(), Away: absenceOf(away),
+		Chart: page.CallsChart(used), Usage: used, Check: checked, Now: p.now(), Away: absenceOf(away),
 	})
 }
 

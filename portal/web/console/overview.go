@@ -60,7 +60,7 @@ func (p *Pages) overview(r *page.Request) error {
 	}{
 		Pending: pending, Ending: ending[:min(len(ending), glance)], EndingCount: endingCount(len(ending)),
 		TodayFailed: errorsOf(lastOf(used.Days)), TodayCalls: callsOn(lastOf(used.Days)),
-		Usage: used, Failed: errorsOf(sumOf(used.Days)), Chart: page.CallsChart(used), Acts: actsShown(acts.Items),
+		Usage: used, Failed: errorsOf(used.Sum()), Chart: page.CallsChart(used), Acts: actsShown(acts.Items),
 		Hospitals: len(hospitals), InTrouble: inTrouble(hospitals, p.now()), Reload: reload, Away: absenceOf(away, unheard),
 		Viewer: r.User.ID,
 	})

@@ -2,12 +2,10 @@ package console
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"fhirgate/portal/store"
@@ -20,16 +18,6 @@ const (
 	usualDays = 30
 	mostDays  = 400
 )
-
-// sumOf adds days up.
-func sumOf(days []store.DayCount) (sum store.DayCount) {
-	for _, day := range days {
-		sum.OK += day.OK
-		sum.ClientErrors += day.ClientErrors
-		sum.ServerErrors += day.ServerErrors
-	}
-	return sum
-}
 
 // errorsOf counts the calls that were refused or failed.
 func errorsOf(count store.DayCount) int64 { return count.ClientErrors + count.ServerErrors }
@@ -128,11 +116,10 @@ func (p *Pages) usage(r *page.Request) error {
 		Usage     store.Usage
 		Chart     ui.Chart
 		Named     []store.Count
-		Sum       store.DayCount
 		Away      string
 	}{
 		shown, hospitalOptions(names, used.Hospitals, query.Hospital), p.spans(query), exportQuery(query), query.From, query.To,
-		used, page.CallsChart(used), countsNamed(used.Hospitals, names), sumOf(used.Days), absenceOf(away),
+		used, page.CallsChart(used), countsNamed(used.Hospitals, names), absenceOf(away),
 	})
 }
 
@@ -174,7 +161,7 @@ func countsNamed(counts []store.Count, names map[string]string) []store.Count {
 	return shown
 }
 
-// exportUsage answers with the calls by day as CSV (RFC 4180).
+// exportUsage answers with the same numbers as a file.
 func (p *Pages) exportUsage(r *page.Request) error {
 	form := &page.Form{Values: r.URL.Query()}
 	query := p.usageQuery(form)
@@ -185,14 +172,5 @@ func (p *Pages) exportUsage(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	r.W.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	r.W.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="usage_%s_%s.csv"`, query.From, query.To))
-	out := csv.NewWriter(r.W)
-	rows := [][]string{{"day", "ok", "client_errors", "server_errors"}}
-	for _, day := range used.Days {
-		rows = append(rows, []string{
-			string(day.Day), strconv.FormatInt(day.OK, 10), strconv.FormatInt(day.ClientErrors, 10), strconv.FormatInt(day.ServerErrors, 10),
-		})
-	}
-	return out.WriteAll(rows)
+	return r.SendUsage(fmt.Sprintf("usage_%s_%s.csv", query.From, query.To), used)
 }

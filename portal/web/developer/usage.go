@@ -44,21 +44,6 @@ type credentialLimits struct {
 	limitsLeft
 }
 
-// Count returns how many calls ended in a way: "ok", "client" or "server".
-func (d usageData) Count(how string) (count int64) {
-	for _, day := range d.Usage.Days {
-		switch how {
-		case "ok":
-			count += day.OK
-		case "client":
-			count += day.ClientErrors
-		case "server":
-			count += day.ServerErrors
-		}
-	}
-	return count
-}
-
 // Download is the address of the same numbers as a file.
 func (d usageData) Download() string {
 	if len(d.Query) == 0 {
