@@ -32,11 +32,15 @@ func scanApp(r row) (App, error) {
 }
 
 // CreateApp makes an app of a team. ErrConflict when another one of the team has
-// the name [app.create].
+// the name, ErrFull when the team has MaxApps [app.create].
 func (s *Store) CreateApp(ctx context.Context, by By, app App) (App, error) {
 	id := newID("app")
 	err := s.change(ctx, by, func(q queries) (act, error) {
-		_, err := q.exec(ctx, "INSERT INTO apps (id, team_id, name, description, created_by, created) VALUES ("+marks(6)+")",
+		err := q.room(ctx, MaxApps, "SELECT COUNT(*) FROM apps WHERE team_id = ? AND archived = 0", app.TeamID)
+		if err != nil {
+			return act{}, err
+		}
+		_, err = q.exec(ctx, "INSERT INTO apps (id, team_id, name, description, created_by, created) VALUES ("+marks(6)+")",
 			id, app.TeamID, app.Name, app.Description, by.UserID, stamp(s.now()))
 		if err != nil {
 			return act{}, err

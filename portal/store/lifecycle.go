@@ -11,7 +11,8 @@ import (
 // BeginCredential writes down a credential that the caller is about to make at
 // the gateway, under a key id that it chose. One of an app needs an approved
 // request of it that has not ended, with the same plan and at least the same
-// hospitals; else it is an ErrConflict, as is a key id that is known
+// hospitals; else it is an ErrConflict, as is a key id that is known. ErrOwnDecision
+// when by has approved the request, ErrFull when the app has MaxCredentials
 // [credential.create].
 func (s *Store) BeginCredential(ctx context.Context, by By, credential Credential) (Credential, error) {
 	c := credential
@@ -20,7 +21,7 @@ func (s *Store) BeginCredential(ctx context.Context, by By, credential Credentia
 	c.Origin = cmp.Or(c.Origin, OriginPortal)
 	err := s.change(ctx, by, func(q queries) (act, error) {
 		if c.AppID != "" {
-			if err := s.mayHave(ctx, q, c); err != nil {
+			if err := s.mayHave(ctx, q, by, c); err != nil {
 				return act{}, err
 			}
 		}
@@ -34,8 +35,8 @@ func (s *Store) BeginCredential(ctx context.Context, by By, credential Credentia
 	return c, err
 }
 
-// mayHave returns ErrConflict unless the request of a credential allows it.
-func (s *Store) mayHave(ctx context.Context, q queries, c Credential) error {
+// mayHave returns why somebody may not make a credential of an app, or nil.
+func (s *Store) mayHave(ctx context.Context, q queries, by By, c Credential) error {
 	app, err := q.app(ctx, c.AppID)
 	if err != nil {
 		return err
@@ -50,7 +51,11 @@ func (s *Store) mayHave(ctx context.Context, q queries, c Credential) error {
 		request.Plan != c.Plan || len(c.Hospitals) == 0 || slices.ContainsFunc(c.Hospitals, other) {
 		return ErrConflict
 	}
-	return nil
+	if request.ApprovedBy(by.UserID) {
+		return ErrOwnDecision
+	}
+	return q.room(ctx, MaxCredentials, `SELECT COUNT(*) FROM credentials
+		WHERE app_id = ? AND state NOT IN ('revoked', 'failed') AND (expires = 0 OR expires > ?)`, c.AppID, stamp(s.now()))
 }
 
 func (q queries) insertCredential(ctx context.Context, c Credential) error {
@@ -100,12 +105,26 @@ func (s *Store) FailCredential(ctx context.Context, by By, id, note string) (boo
 }
 
 // BeginRotation says that an active credential is about to get a new secret;
-// others are an ErrConflict [credential.rotate].
+// others are an ErrConflict. ErrOwnDecision when by has approved its access
+// [credential.rotate].
 func (s *Store) BeginRotation(ctx context.Context, by By, id string) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
+		if err := q.decidedByOthers(ctx, by, id); err != nil {
+			return act{}, err
+		}
 		return act{"credential.rotate", "credential", id, nil}, q.move(ctx, "credentials", id,
 			"UPDATE credentials SET state = 'rotating', note = '', changed = ? WHERE id = ? AND state = 'active'", stamp(s.now()), id)
 	})
+}
+
+// decidedByOthers returns ErrOwnDecision when somebody has approved the access of a
+// credential.
+func (q queries) decidedByOthers(ctx context.Context, by By, id string) error {
+	requests, err := all(ctx, q, scanRequest, requestQuery+" JOIN credentials c ON c.request_id = r.id WHERE c.id = ?", id)
+	if err == nil && len(requests) > 0 && requests[0].ApprovedBy(by.UserID) {
+		err = ErrOwnDecision
+	}
+	return err
 }
 
 // FinishRotation says that the gateway has made the new secret. False: the

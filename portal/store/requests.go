@@ -40,6 +40,13 @@ type AccessRequest struct {
 	Ends            time.Time // of the access; zero = open end
 }
 
+// ApprovedBy reports whether a user has approved the request. Such a user gets no
+// secret of the access, so that it takes two people to let a program in. What the
+// portal has approved by itself was approved by nobody.
+func (r AccessRequest) ApprovedBy(userID string) bool {
+	return userID != "" && r.DecidedBy == userID && (r.State == RequestApproved || r.State == RequestEnded)
+}
+
 // RequestFilter chooses requests. Empty fields choose all.
 type RequestFilter struct {
 	State  RequestState

@@ -32,6 +32,11 @@ var (
 	ErrActsKey = errors.New("the key of the trail of acts is not the one that it was written with: put its file back from a backup")
 	// ErrOwnRequest says that somebody wanted to decide their own request.
 	ErrOwnRequest = errors.New("nobody decides their own request")
+	// ErrOwnDecision says that somebody wanted a secret of an access that they have
+	// approved.
+	ErrOwnDecision = errors.New("nobody makes or rotates credentials of an access that they have approved")
+	// ErrFull says that a team, an app or a user has as much as there may be.
+	ErrFull = errors.New("there are as many as there may be")
 )
 
 // By is who does something, and from where.

@@ -45,11 +45,16 @@ func scanTeam(r row) (Team, error) {
 }
 
 // CreateTeam makes a team, of which the user becomes an owner. ErrConflict when
-// the name is taken, in whatever case [team.create].
+// the name is taken, in whatever case, ErrFull when the user owns MaxTeams
+// [team.create].
 func (s *Store) CreateTeam(ctx context.Context, by By, name string) (Team, error) {
 	t := Team{ID: newID("team"), Name: name, Created: s.seconds()}
 	err := s.change(ctx, by, func(q queries) (act, error) {
-		_, err := q.exec(ctx, "INSERT INTO teams (id, name, created) VALUES (?, ?, ?)", t.ID, t.Name, stamp(t.Created))
+		err := q.room(ctx, MaxTeams, "SELECT COUNT(*) FROM members WHERE user_id = ? AND role = 'owner'", by.UserID)
+		if err != nil {
+			return act{}, err
+		}
+		_, err = q.exec(ctx, "INSERT INTO teams (id, name, created) VALUES (?, ?, ?)", t.ID, t.Name, stamp(t.Created))
 		if err == nil && by.UserID != "" {
 			_, err = q.exec(ctx, "INSERT INTO members (team_id, user_id, role, since) VALUES (?, ?, ?, ?)",
 				t.ID, by.UserID, TeamOwner, stamp(t.Created))
