@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -96,16 +97,41 @@ func TestActsAreVerifiedWhileOthersAct(t *testing.T) {
 				var out bytes.Buffer
 				_, _, err := w.ExportActs(t.Context(), &out)
 				verdict, err2 := w.VerifyActs(t.Context())
-				if err := errors.Join(err, err2); err != nil {
+				stepped, err3 := w.VerifyActsInSteps(t.Context(), 5, func(int64, int64) {})
+				if err := errors.Join(err, err2, err3); err != nil {
 					return err
 				}
-				if problem := verdict.Problem + store.VerifyExport(&out, []byte(storetest.ActsKey)).Problem; problem != "" {
+				if problem := verdict.Problem + stepped.Problem + store.VerifyExport(&out, []byte(storetest.ActsKey)).Problem; problem != "" {
 					return errors.New(problem)
 				}
 			}
 			return nil
 		})
 		require.Equal(t, 4, isIn(errs, nil), errs)
+	})
+}
+
+// TestVerifyingTellsHowFarItIs acts while it is verified: what came last is read.
+func TestVerifyingTellsHowFarItIs(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		record := func() { require.NoError(t, w.Record(t.Context(), store.System, "test", "test", "", nil)) }
+		for range 7 {
+			record()
+		}
+		var told [][2]int64
+		verdict, err := w.VerifyActsInSteps(t.Context(), 3, func(read, of int64) {
+			if told = append(told, [2]int64{read, of}); read == 6 {
+				record()
+			}
+		})
+		require.NoError(t, err)
+		require.Equal(t, [][2]int64{{3, 7}, {6, 7}, {8, 8}}, told)
+		require.Empty(t, verdict.Problem)
+		require.EqualValues(t, 8, verdict.Count)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err = w.VerifyActsInSteps(ctx, 3, func(int64, int64) { cancel() })
+		require.ErrorIs(t, err, context.Canceled)
 	})
 }
 
@@ -162,6 +188,8 @@ func TestTampering(t *testing.T) {
 			"changed hash":        {"UPDATE acts SET hash = 'x' WHERE seq = 6", 6, "changed"},
 			"removed":             {"DELETE FROM acts WHERE seq = 3", 3, "act 3 is missing"},
 			"removed, closed up":  {"DELETE FROM acts WHERE seq = 3; UPDATE acts SET seq = seq - 10 WHERE seq > 3; UPDATE acts SET seq = seq + 9 WHERE seq < 0", 3, "does not follow"},
+			"before the first":    {"INSERT INTO acts SELECT -7, time, user_id, user_name, address, name, kind, subject, detail, previous, hash FROM acts WHERE seq = 6", 1, "act 1 is missing"},
+			"far behind the last": {"INSERT INTO acts SELECT 5000, time, user_id, user_name, address, name, kind, subject, detail, hash, 'x' FROM acts WHERE seq = 6", 7, "act 7 is missing"},
 			"first removed":       {"DELETE FROM acts WHERE seq = 1", 1, "act 1 is missing"},
 			"reordered":           {"UPDATE acts SET seq = 100 WHERE seq = 3; UPDATE acts SET seq = 3 WHERE seq = 4; UPDATE acts SET seq = 4 WHERE seq = 100", 3, "does not follow"},
 			"inserted":            {"INSERT INTO acts SELECT 7, time, user_id, user_name, address, name, kind, subject, detail, hash, 'x' FROM acts WHERE seq = 6", 7, "changed"},
@@ -183,6 +211,11 @@ func TestTampering(t *testing.T) {
 			require.NoError(t, err, "the others are shown: %s", name)
 			require.Equal(t, test.broken, verdict.Broken, name)
 			require.Contains(t, verdict.Problem, test.problem, name)
+			for step := range int64(7) {
+				stepped, err := w.VerifyActsInSteps(ctx, step+1, func(int64, int64) {})
+				require.NoError(t, err, name)
+				require.Equal(t, verdict, stepped, "%s, in steps of %d", name, step+1)
+			}
 			if strings.Contains(test.statements, "DELETE FROM acts_head") {
 				again, err := storetest.OpenWith(t, w.options).VerifyActs(ctx)
 				require.NoError(t, err)

@@ -26,7 +26,7 @@ func (s *Store) ExportActs(ctx context.Context, w io.Writer) (string, int64, err
 			return err
 		}
 		out := json.NewEncoder(w)
-		if err := q.eachAct(ctx, func(a Act) error { return out.Encode(line{Act: &a}) }); err != nil {
+		if err := q.eachAct(ctx, func(a Act) error { return out.Encode(line{Act: &a}) }, ""); err != nil {
 			return err
 		}
 		return out.Encode(line{End: &end})
@@ -34,33 +34,16 @@ func (s *Store) ExportActs(ctx context.Context, w io.Writer) (string, int64, err
 	return end.Hash, end.Count, err
 }
 
-// VerifyActs reads all acts, and tells whether one was changed, added or taken
-// away. An earlier state of the whole database cannot be told from within:
-// compare the head with one that was noted elsewhere.
-func (s *Store) VerifyActs(ctx context.Context) (Verdict, error) {
-	v := verifier{chain: s.chain}
-	err := s.snapshot(ctx, func(q queries) error {
-		end, err := one(ctx, q, scanHead, headQuery)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		if err := q.eachAct(ctx, func(a Act) error { v.next(a); return nil }); err != nil {
-			return err
-		}
-		v.end(end)
-		return nil
-	})
-	return v.Verdict, err
-}
-
-func (q queries) eachAct(ctx context.Context, take func(Act) error) error {
+// eachAct calls take for the acts of a condition, which is empty for all, the
+// oldest first.
+func (q queries) eachAct(ctx context.Context, take func(Act) error, where string, args ...any) error {
 	return q.each(ctx, func(r row) error {
 		a, err := scanAct(r)
 		if err != nil {
 			return err
 		}
 		return take(a)
-	}, "SELECT "+actColumns+" FROM acts ORDER BY seq")
+	}, "SELECT "+actColumns+" FROM acts "+where+" ORDER BY seq", args...)
 }
 
 // VerifyExport is [Store.VerifyActs] for what ExportActs wrote. The key is that of
