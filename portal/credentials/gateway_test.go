@@ -26,6 +26,13 @@ type memory struct {
 	secrets int
 	lost    error // returned instead of what a change has answered, after it was made
 	away    error // returned before anything is done
+
+	hospitals []adminapi.Hospital
+	untold    error // returned instead of the hospitals
+}
+
+func (m *memory) Hospitals(context.Context) ([]adminapi.Hospital, error) {
+	return m.hospitals, m.untold
 }
 
 var errGone = fmt.Errorf("%w: the connection broke off", adminapi.ErrUnreachable)

@@ -94,21 +94,3 @@ func (s *Service) abandon(ctx context.Context, credential store.Credential, reas
 	}
 	return reason
 }
-
-// System returns a credential of the portal itself with a new secret: the one of
-// this name, rotated, or a new one. The secret of before works on for an hour:
-// another portal may use it.
-func (s *Service) System(ctx context.Context, name, plan string, hospitals []string, life time.Duration) (*Issued, error) {
-	found, err := s.store.Credentials(ctx, store.CredentialFilter{Search: name, State: store.CredentialActive, Plan: plan}, store.Page{})
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range found.Items {
-		if c.Name == name && c.AppID == "" && c.Origin == store.OriginPortal && (c.Expires.IsZero() || c.Expires.After(s.now().Add(time.Hour))) {
-			return s.Rotate(ctx, store.System, c.ID, time.Hour)
-		}
-	}
-	return s.issue(ctx, store.System,
-		store.Credential{Name: name, Kind: string(record.KindKey), Plan: plan, Hospitals: hospitals},
-		adminapi.NewKey{Life: adminapi.Duration(life)})
-}

@@ -12,7 +12,9 @@
 //   - a revocation is completed;
 //   - a key of the command line gets a record;
 //   - a key whose record says that it must not work is revoked;
-//   - a record whose key is gone says so.
+//   - a record whose key is gone says so;
+//   - what no person has decided on ends when it reaches a hospital that is no
+//     sandbox any more.
 package credentials
 
 import (
@@ -41,6 +43,7 @@ type Gateway interface {
 	Rotate(ctx context.Context, id string, rotation adminapi.Rotation) (*adminapi.IssuedKey, error)
 	Revoke(ctx context.Context, id string) (*record.Key, error)
 	WithdrawSecret(ctx context.Context, id, hash string) (*record.Key, error)
+	Hospitals(context.Context) ([]adminapi.Hospital, error)
 }
 
 // Service makes, rotates and revokes credentials. It is safe for concurrent use,

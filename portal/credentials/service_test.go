@@ -260,13 +260,3 @@ func TestEndOfAccess(t *testing.T) {
 		b.inStep()
 	})
 }
-
-func TestThePortalsOwnKeyIsRotated(t *testing.T) {
-	b := newBench(t, sqlite(t))
-	first, err := b.System(t.Context(), "try-it", "trial", []string{"harbor"}, 24*time.Hour)
-	require.NoError(t, err)
-	second, err := b.System(t.Context(), "try-it", "trial", []string{"harbor"}, 24*time.Hour)
-	require.NoError(t, err)
-	require.Equal(t, first.Credential.ID, second.Credential.ID)
-	require.NotEqual(t, first.Secret, second.Secret)
-}

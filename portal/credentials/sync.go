@@ -125,7 +125,8 @@ func (s *Service) settle(ctx context.Context, credential store.Credential) error
 // Sync compares all records with all keys and brings them together. The records
 // are read first: a key that is made meanwhile is then in the later list. What is
 // known of a key that is being rotated stays as it is: by that it is told which
-// secret is new, if the rotation is broken off.
+// secret is new, if the rotation is broken off. What no person has decided on comes
+// last: by then the records say what each key reaches.
 func (s *Service) Sync(ctx context.Context) error {
 	states, err := s.store.KeyStates(ctx)
 	if err != nil {
@@ -159,7 +160,7 @@ func (s *Service) Sync(ctx context.Context) error {
 			failed = append(failed, s.lost(ctx, id))
 		}
 	}
-	failed = append(failed, s.store.Mirror(ctx, mirrors))
+	failed = append(failed, s.store.Mirror(ctx, mirrors), s.endUndecided(ctx))
 	return errors.Join(failed...)
 }
 
@@ -206,11 +207,7 @@ func (s *Service) compareState(ctx context.Context, key *record.Key, state store
 		})
 	case !key.Revoked.IsZero() && (state == store.CredentialActive || state == store.CredentialLost):
 		return s.withRecord(ctx, key.ID, func(c store.Credential) error {
-			err := s.Revoke(ctx, store.System, c.ID, "it was revoked at the gateway")
-			if errors.Is(err, store.ErrConflict) { // somebody else was faster
-				return nil
-			}
-			return err
+			return ended(s.Revoke(ctx, store.System, c.ID, "it was revoked at the gateway"))
 		})
 	}
 	return nil
