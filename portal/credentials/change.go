@@ -72,9 +72,14 @@ type Changes struct {
 	JWKSURL   *string         // likewise
 }
 
+// signs reports whether a client's own keys are changed, which are to it what
+// secrets are to others.
+func (c Changes) signs() bool { return c.JWKS != nil || c.JWKSURL != nil }
+
 // Update changes a credential. The gateway, which checks what is wanted, comes
 // first: its record is the authority, and ours follows it at the next Sync if
-// this is broken off.
+// this is broken off. store.ErrConflict says that the credential is not active,
+// store.ErrOwnDecision that by has approved its access and wants to change its keys.
 func (s *Service) Update(ctx context.Context, by store.By, id string, changes Changes) error {
 	credential, err := s.store.Credential(ctx, id)
 	if err != nil {
@@ -82,6 +87,15 @@ func (s *Service) Update(ctx context.Context, by store.By, id string, changes Ch
 	}
 	if credential.State != store.CredentialActive {
 		return store.ErrConflict
+	}
+	if changes.signs() && credential.RequestID != "" {
+		request, err := s.store.Request(ctx, credential.RequestID)
+		if err != nil {
+			return err
+		}
+		if request.ApprovedBy(by.UserID) {
+			return store.ErrOwnDecision
+		}
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()

@@ -167,6 +167,7 @@ type bench struct {
 	t       *testing.T
 	gateway *memory
 	by      store.By
+	admin   store.By // who has approved the request
 	request store.AccessRequest
 }
 
@@ -182,14 +183,14 @@ func newBench(t *testing.T, s *store.Store) *bench {
 	require.NoError(t, err)
 	admin, err := s.CreateUser(ctx, store.System, store.User{Email: "admin@pacs.example", Name: "Admin", Role: store.RoleAdmin})
 	require.NoError(t, err)
-	b.by = store.By{UserID: developer.ID, Name: developer.Email}
+	b.by, b.admin = store.By{UserID: developer.ID, Name: developer.Email}, store.By{UserID: admin.ID, Name: admin.Email}
 	team, err := s.CreateTeam(ctx, b.by, "Grading")
 	require.NoError(t, err)
 	app, err := s.CreateApp(ctx, b.by, store.App{TeamID: team.ID, Name: "Worklist"})
 	require.NoError(t, err)
 	b.request, err = s.CreateRequest(ctx, b.by, store.AccessRequest{AppID: app.ID, Plan: "trial", Hospitals: []string{"harbor"}, Purpose: "the morning's worklist"})
 	require.NoError(t, err)
-	require.NoError(t, s.Approve(ctx, store.By{UserID: admin.ID, Name: admin.Email}, b.request.ID, "fine", time.Time{}))
+	require.NoError(t, s.Approve(ctx, b.admin, b.request.ID, "fine", time.Time{}))
 	return b
 }
 

@@ -11,8 +11,9 @@ import (
 )
 
 // Issue makes a credential under an approved request. store.ErrConflict says that
-// the request is not approved or its access is over; *adminapi.Refusal says what
-// is wrong with what is wanted.
+// the request is not approved or its access is over; store.ErrOwnDecision that by
+// has approved it; store.ErrFull that the app has as many as there may be;
+// *adminapi.Refusal what is wrong with what is wanted.
 func (s *Service) Issue(ctx context.Context, by store.By, wanted Wanted) (*Issued, error) {
 	request, err := s.store.Request(ctx, wanted.RequestID)
 	if err != nil {

@@ -19,7 +19,8 @@ const dropping = 24 * time.Hour
 
 // Rotate gives a credential a new secret; the ones of before work on for grace.
 // With none they end at once, or, when the gateway stops to answer just then, as
-// soon as it does again. store.ErrConflict says that the credential is not active.
+// soon as it does again. store.ErrConflict says that the credential is not active,
+// store.ErrOwnDecision that by has approved its access.
 func (s *Service) Rotate(ctx context.Context, by store.By, id string, grace time.Duration) (*Issued, error) {
 	credential, err := s.store.Credential(ctx, id)
 	if err != nil {

@@ -67,6 +67,40 @@ func TestACredentialEndsWithItsAccess(t *testing.T) {
 	}
 }
 
+func TestWhoApprovedAnAccessGetsNoSecretOfIt(t *testing.T) {
+	eachStore(t, func(b *bench) {
+		ctx := b.t.Context()
+		made, given := b.issue(), b.gateway.secrets
+		_, err := b.Issue(ctx, b.admin, Wanted{RequestID: b.request.ID, Name: "mine", Kind: "key"})
+		require.ErrorIs(b.t, err, store.ErrOwnDecision)
+		_, err = b.Rotate(ctx, b.admin, made.Credential.ID, time.Hour)
+		require.ErrorIs(b.t, err, store.ErrOwnDecision)
+		address := "https://app.example/jwks.json"
+		require.ErrorIs(b.t, b.Update(ctx, b.admin, made.Credential.ID, Changes{JWKSURL: &address}), store.ErrOwnDecision)
+		require.ErrorIs(b.t, b.Update(ctx, b.admin, made.Credential.ID, Changes{JWKS: []byte(`{}`)}), store.ErrOwnDecision)
+		require.Equal(b.t, given, b.gateway.secrets, "the gateway was asked for none")
+		require.Len(b.t, b.gateway.keys, 1)
+		b.inStep()
+
+		name := "renamed"
+		require.NoError(b.t, b.Update(ctx, b.admin, made.Credential.ID, Changes{Name: &name}))
+		require.NoError(b.t, b.Update(ctx, b.by, made.Credential.ID, Changes{JWKSURL: &address}))
+		require.NoError(b.t, b.Revoke(ctx, b.admin, made.Credential.ID, "leaked"))
+	})
+}
+
+func TestAnAppHasSoManyCredentials(t *testing.T) {
+	eachStore(t, func(b *bench) {
+		for range store.MaxCredentials {
+			b.issue()
+		}
+		_, err := b.Issue(b.t.Context(), b.by, Wanted{RequestID: b.request.ID, Name: "one more", Kind: "key"})
+		require.ErrorIs(b.t, err, store.ErrFull)
+		require.Len(b.t, b.gateway.keys, store.MaxCredentials)
+		b.inStep()
+	})
+}
+
 func TestWhatTheGatewayRefusesLeavesARecordThatFailed(t *testing.T) {
 	eachStore(t, func(b *bench) {
 		b.gateway.away = &adminapi.Refusal{Status: 422, Text: "a JWK set has no private keys"}
