@@ -26,6 +26,7 @@ import (
 	"fhirgate/portal/identity"
 	"fhirgate/portal/openapi"
 	"fhirgate/portal/store"
+	"fhirgate/portal/trail"
 	"fhirgate/portal/tryit"
 	"fhirgate/portal/usage"
 	"fhirgate/portal/web/console"
@@ -55,6 +56,7 @@ type Portal struct {
 	people      *identity.Service
 	credentials *credentials.Service
 	usage       *usage.Collector
+	trail       *trail.Verifier
 	handler     http.Handler
 	log         *slog.Logger
 	errorLog    *log.Logger
@@ -96,6 +98,7 @@ func Open(ctx context.Context, o Options) (p *Portal, err error) {
 		config: o.Config, store: records, people: people, log: o.Log,
 		credentials: credentials.New(records, o.Admin, o.Log),
 		usage:       usage.New(usage.Options{Gateway: o.Admin, Store: records, Keep: o.Config.UsageDays, Log: o.Log}),
+		trail:       trail.New(trail.Options{Store: records, Log: o.Log}),
 		errorLog:    slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	p.handler, err = p.pages(o)
@@ -133,30 +136,33 @@ func openIdentity(o Options, records *store.Store) (*identity.Service, error) {
 	return identity.New(options)
 }
 
-// ownKeyLife is how long the portal's own key lives, with which it calls simulated
-// hospitals.
+// ownKeyLife is how long the portal's own key lives, which reaches the simulated
+// hospitals of its plan and no others.
 const ownKeyLife = 24 * time.Hour
 
 // routes are all pages, and what their forms do.
 func (p *Portal) routes(o Options) ([]page.Route, error) {
 	gatewayURL := strings.TrimSuffix(o.Config.GatewayURL, "/")
-	own := tryit.NewOwnKey(func(ctx context.Context) (string, time.Time, error) {
-		issued, err := p.credentials.System(ctx, "portal: try it", o.Config.TryPlan, nil, ownKeyLife)
-		if err != nil {
-			return "", time.Time{}, err
-		}
-		return issued.Secret, issued.Credential.Expires, nil
-	}, nil)
-	try, err := tryit.New(tryit.Options{Gateway: o.Admin, Keys: own, GatewayURL: gatewayURL, PublicURL: o.PublicURL})
+	own := tryit.NewOwnKey(tryit.KeyOptions{
+		Gateway: o.Admin, Plan: o.Config.TryPlan,
+		Make: func(ctx context.Context, hospitals []string) (string, time.Time, error) {
+			issued, err := p.credentials.System(ctx, "portal: try it", o.Config.TryPlan, hospitals, ownKeyLife)
+			if err != nil {
+				return "", time.Time{}, err
+			}
+			return issued.Secret, issued.Credential.Expires, nil
+		},
+	})
+	try, err := tryit.New(tryit.Options{Keys: own, GatewayURL: gatewayURL, PublicURL: o.PublicURL})
 	if err != nil {
 		return nil, err
 	}
-	source := openapi.NewSource(openapi.Options{Gateway: o.Admin, GatewayURL: gatewayURL, PublicURL: o.PublicURL, Secret: own.Secret})
+	source := openapi.NewSource(openapi.Options{Gateway: o.Admin, Keys: own, GatewayURL: gatewayURL, PublicURL: o.PublicURL})
 	return slices.Concat(
 		signin.New(signin.Options{Store: p.store, Identity: p.people}).Routes(),
 		developer.New(developer.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter(), PublicURL: o.PublicURL, AutoApprove: o.Config.AutoApprove}).Routes(),
 		docs.New(docs.Options{Store: p.store, Gateway: o.Admin, Source: source, Try: try, PublicURL: o.PublicURL, Log: o.Log}).Routes(),
-		console.New(console.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter()}).Routes(),
+		console.New(console.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter(), Trail: p.trail}).Routes(),
 	), nil
 }
 
@@ -206,8 +212,8 @@ func (p *Portal) healthy(w http.ResponseWriter, r *http.Request) {
 const startTimeout = 10 * time.Second
 
 // background brings the portal's records and the gateway's keys together, keeps
-// them so, and collects usage. What it returns is closed when all of that has
-// ended after ctx.
+// them so, collects usage and verifies the trail of acts. What it returns is closed
+// when all of that has ended after ctx.
 func (p *Portal) background(ctx context.Context) (stopped <-chan struct{}) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -217,6 +223,7 @@ func (p *Portal) background(ctx context.Context) (stopped <-chan struct{}) {
 	var group sync.WaitGroup
 	group.Go(func() { p.credentials.Run(ctx) })
 	group.Go(func() { p.usage.Run(ctx) })
+	group.Go(func() { p.trail.Run(ctx) })
 	done := make(chan struct{})
 	go func() { group.Wait(); close(done) }()
 	return done

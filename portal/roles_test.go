@@ -75,7 +75,7 @@ var rightsTable = map[right][]string{
 		"POST /console/users/{user}/disable", "POST /console/users/{user}/enable", "POST /console/users/{user}/reset-second-factor", "POST /console/users/{user}/reset-password",
 		"GET /console/users/invite", "POST /console/users/invite", "GET /console/invitations", "POST /console/invitations/{invitation}/withdraw",
 		"GET /console/teams", "GET /console/teams/{team}", "GET /console/announcements", "POST /console/announcements", "POST /console/announcements/{announcement}/end",
-		"GET /console/usage", "GET /console/usage/export", "GET /console/audit", "GET /console/audit/verify", "POST /console/audit/export",
+		"GET /console/usage", "GET /console/usage/export", "GET /console/audit", "GET /console/audit/verify", "POST /console/audit/verify", "POST /console/audit/export",
 	},
 	deciders: {"POST /console/requests/{request}/approve", "POST /console/requests/{request}/refuse"},
 }

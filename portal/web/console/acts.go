@@ -18,6 +18,7 @@ func actWords() map[string]string {
 		"access.withdraw": "Withdrew a request",
 
 		"acts.export":         "Exported the audit trail",
+		"acts.verify":         "Had the audit trail verified",
 		"announcement.create": "Announced something",
 		"announcement.end":    "Ended an announcement",
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fhirgate/portal/store"
+	"fhirgate/portal/trail"
 	"fhirgate/portal/web/page"
 )
 
@@ -36,7 +37,8 @@ func (p *Pages) audit(r *page.Request) error {
 		Acts     []shownAct
 		Names    []actName
 		Filtered bool
-	}{form, form.Values, list, actsShown(list.Items), actNames(), filtered}
+		Trail    trail.State
+	}{form, form.Values, list, actsShown(list.Items), actNames(), filtered, p.trail.State()}
 	if !form.OK() {
 		return r.Render(http.StatusUnprocessableEntity, "console-audit", data)
 	}
@@ -70,15 +72,6 @@ func (p *Pages) actFilter(ctx context.Context, form *page.Form) (store.ActFilter
 		filter.UserID = user.ID
 	}
 	return filter, nil
-}
-
-// verify reads the whole trail and says whether it is what was written.
-func (p *Pages) verify(r *page.Request) error {
-	verdict, err := p.store.VerifyActs(r.Context())
-	if err != nil {
-		return err
-	}
-	return r.Render(http.StatusOK, "console-verify", struct{ Verdict store.Verdict }{verdict})
 }
 
 // exportActs answers with the whole trail as JSON lines. Who took it is an act as

@@ -17,6 +17,7 @@ import (
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys/record"
 	"fhirgate/portal/store"
+	"fhirgate/portal/trail"
 	"fhirgate/portal/web/page"
 )
 
@@ -55,6 +56,7 @@ type Options struct {
 	Gateway     Gateway
 	Credentials Credentials
 	Inviter     Inviter
+	Trail       *trail.Verifier
 	Now         func() time.Time // nil = time.Now
 }
 
@@ -64,12 +66,13 @@ type Pages struct {
 	gateway     Gateway
 	credentials Credentials
 	inviter     Inviter
+	trail       *trail.Verifier
 	now         func() time.Time
 }
 
 // New returns the pages of the console.
 func New(o Options) *Pages {
-	p := &Pages{store: o.Store, gateway: o.Gateway, credentials: o.Credentials, inviter: o.Inviter, now: o.Now}
+	p := &Pages{store: o.Store, gateway: o.Gateway, credentials: o.Credentials, inviter: o.Inviter, trail: o.Trail, now: o.Now}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -137,7 +140,8 @@ func (p *Pages) Routes() []page.Route {
 	get("/console/usage/export", p.exportUsage)
 
 	get("/console/audit", p.audit)
-	get("/console/audit/verify", p.verify)
+	get("/console/audit/verify", p.verified)
+	post("/console/audit/verify", p.verify)
 	post("/console/audit/export", p.exportActs)
 	return routes
 }

@@ -18,6 +18,7 @@ import (
 	"fhirgate/portal/identity"
 	"fhirgate/portal/store"
 	"fhirgate/portal/store/storetest"
+	"fhirgate/portal/trail"
 	"fhirgate/portal/web/console"
 	"fhirgate/portal/web/page"
 	"fhirgate/portal/web/ui"
@@ -36,6 +37,7 @@ type portal struct {
 	gateway *fakeGateway
 	inviter *fakeInviter
 	pages   *console.Pages
+	trail   *trail.Verifier // does nothing until the test has it run
 	server  *httptest.Server
 	options store.Options
 }
@@ -44,15 +46,14 @@ func newPortal(t *testing.T) *portal {
 	t.Helper()
 	options := storetest.Options(t, storetest.SQLite)
 	p := &portal{Store: storetest.OpenWith(t, options), gateway: newFakeGateway(), inviter: &fakeInviter{}, options: options}
+	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	p.trail = trail.New(trail.Options{Store: p.Store, Log: log})
 	p.pages = console.New(console.Options{
-		Store: p.Store, Gateway: p.gateway, Credentials: fakeCredentials{p.Store, p.gateway}, Inviter: p.inviter,
+		Store: p.Store, Gateway: p.gateway, Credentials: fakeCredentials{p.Store, p.gateway}, Inviter: p.inviter, Trail: p.trail,
 	})
 	templates, err := ui.NewTemplates(page.Templates(), console.Templates())
 	require.NoError(t, err)
-	kit := &page.Kit{
-		Store: p.Store, Sessions: page.NewSessions(p.Sessions(), false), Templates: templates,
-		Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError})),
-	}
+	kit := &page.Kit{Store: p.Store, Sessions: page.NewSessions(p.Sessions(), false), Templates: templates, Log: log}
 	enter := page.Route{Method: http.MethodPost, Path: "/enter/{user}", Access: page.Public, Handle: func(r *page.Request) error {
 		user, err := p.User(r.Context(), r.PathValue("user"))
 		if err != nil {

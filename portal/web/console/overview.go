@@ -8,6 +8,7 @@ import (
 
 	"fhirgate/gateway/adminapi"
 	"fhirgate/portal/store"
+	"fhirgate/portal/trail"
 	"fhirgate/portal/web/page"
 	"fhirgate/portal/web/ui"
 )
@@ -56,13 +57,14 @@ func (p *Pages) overview(r *page.Request) error {
 		InTrouble   []hospitalState
 		Reload      *adminapi.Reloading // nil = the gateway is away
 		Away        string
-		Viewer      string // id of whoever looks: their own requests are not theirs to decide
+		Viewer      string        // id of whoever looks: their own requests are not theirs to decide
+		Broken      *trail.Report // nil = the trail is not known to be broken
 	}{
 		Pending: pending, Ending: ending[:min(len(ending), glance)], EndingCount: endingCount(len(ending)),
 		TodayFailed: errorsOf(lastOf(used.Days)), TodayCalls: callsOn(lastOf(used.Days)),
 		Usage: used, Failed: errorsOf(used.Sum()), Chart: page.CallsChart(used), Acts: actsShown(acts.Items),
 		Hospitals: len(hospitals), InTrouble: inTrouble(hospitals, p.now()), Reload: reload, Away: absenceOf(away, unheard),
-		Viewer: r.User.ID,
+		Viewer: r.User.ID, Broken: p.trail.Broken(),
 	})
 }
 
