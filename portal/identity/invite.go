@@ -15,7 +15,7 @@ import (
 // invitationLife is how long invitations are open unless they say otherwise.
 const invitationLife = 7 * 24 * time.Hour
 
-// Inviter invites people to make accounts.
+// Inviter invites people to make accounts, and into teams.
 type Inviter struct {
 	store    *store.Store
 	public   string
@@ -38,44 +38,77 @@ func newInviter(s *store.Store, publicURL string, mailer *Mailer, log *slog.Logg
 	}
 }
 
-// Invite opens an invitation, for seven days unless it says otherwise, and mails
-// its link. When there is no mail, or it cannot be sent just now, the link is
-// returned instead: whoever invites hands it on. A *Refusal says what is wrong
-// with the e-mail address, or that enough was mailed to it.
+// Invite opens an invitation to make an account, for seven days unless it says
+// otherwise, and mails its link. When there is no mail, or it cannot be sent just
+// now, the link is returned instead: whoever invites hands it on. A *Refusal says
+// what is wrong with the e-mail address, that it has an account (ErrTaken), or that
+// enough was mailed to it.
 func (i *Inviter) Invite(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error) {
-	if i.mailer != nil {
-		if err := i.mayMail(ctx, by, invitation.Email); err != nil {
-			return "", false, err
-		}
+	link, err = i.open(ctx, by, &invitation, i.store.Invite)
+	if errors.Is(err, store.ErrConflict) {
+		err = ErrTaken
 	}
-	link, err = openInvitation(ctx, i.store, i.public, by, &invitation)
 	if err != nil || i.mailer == nil {
 		return link, false, err
 	}
 	subject, text := invitationMail(link, invitation.Expires)
 	if err := i.mailer.Send(ctx, invitation.Email, subject, text); err != nil {
-		i.log.LogAttrs(ctx, slog.LevelError, "invitation was not mailed", slog.String("invitation", invitation.ID), slog.String("problem", err.Error()))
+		i.notMailed(ctx, invitation, err)
 		return link, false, nil
 	}
 	return "", true, nil
 }
 
-// mayMail counts an invitation that is about to be mailed. Every developer may
-// invite: nobody's mailbox is flooded by it, and no one sends mails without end.
-func (i *Inviter) mayMail(ctx context.Context, by store.By, email string) error {
-	email, err := Address(email)
-	if err != nil {
-		return err
+// InviteToTeam is Invite for the team of an invitation, whether the address has an
+// account or not: what happens, and the answer, are the same. Where mail is set up the
+// link is never returned, since whoever opens it sees which of both it is: when it
+// cannot be sent, ErrNotMailed. store.ErrConflict when the owner of the address is in
+// the team, store.ErrNotFound when whoever invites does not own it.
+func (i *Inviter) InviteToTeam(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error) {
+	link, err = i.open(ctx, by, &invitation, i.store.InviteToTeam)
+	if err != nil || i.mailer == nil {
+		return link, false, err
 	}
+	subject, text := teamInvitationMail(link, invitation.Expires)
+	if err := i.mailer.Send(ctx, invitation.Email, subject, text); err != nil {
+		i.notMailed(ctx, invitation, err)
+		return "", false, refuse(ErrNotMailed, i.store.WithdrawInvitation(context.WithoutCancel(ctx), by, invitation.ID))
+	}
+	return "", true, nil
+}
+
+func (i *Inviter) notMailed(ctx context.Context, invitation store.Invitation, err error) {
+	i.log.LogAttrs(ctx, slog.LevelError, "invitation was not mailed", slog.String("invitation", invitation.ID), slog.String("problem", err.Error()))
+}
+
+// open opens an invitation, and counts it if it will be mailed.
+func (i *Inviter) open(ctx context.Context, by store.By, invitation *store.Invitation, open opener) (link string, err error) {
+	if invitation.Email, err = Address(invitation.Email); err != nil {
+		return "", err
+	}
+	if i.mailer == nil {
+		return openInvitation(ctx, open, i.public, by, invitation)
+	}
+	mail, err := i.mayMail(ctx, by, invitation.Email)
+	if err != nil {
+		return "", err
+	}
+	defer mail.end()
+	if link, err = openInvitation(ctx, open, i.public, by, invitation); err != nil {
+		return "", err
+	}
+	return link, mail.failed(ctx)
+}
+
+// mayMail begins an invitation that is to be mailed. Every developer may invite:
+// nobody's mailbox is flooded by it, and no one sends mails without end.
+func (i *Inviter) mayMail(ctx context.Context, by store.By, email string) (*attempt, error) {
 	try, err := i.throttle.begin(ctx, counterOf("invitation", email, freeOfMail), counterOf("invitations of", by.UserID, freeOfInviter))
 	var throttled *Throttled
 	if errors.As(err, &throttled) {
-		return &Refusal{"many invitations", "Enough invitations were mailed just now. Try again in " + words(throttled.Wait) + "."}
+		return nil, &Refusal{"many invitations", "Enough invitations were mailed just now. Try again in " + words(throttled.Wait) + "."}
 	}
-	if err != nil {
-		return err
-	}
-	return try.failed(ctx)
+	return try, err
 }
 
 // ResetLink returns a link by which a developer sets a new password, for an
@@ -105,7 +138,7 @@ func FirstAdmin(ctx context.Context, s *store.Store, publicURL, email string) (l
 	public := strings.TrimSuffix(publicURL, "/")
 	user, err := s.UserByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
-		return openInvitation(ctx, s, public, store.System, &store.Invitation{Email: email, Role: store.RoleAdmin})
+		return openInvitation(ctx, s.Invite, public, store.System, &store.Invitation{Email: email, Role: store.RoleAdmin})
 	}
 	if err != nil {
 		return "", err
@@ -139,23 +172,15 @@ func recoverAdmin(ctx context.Context, s *store.Store, user store.User) error {
 	return nil
 }
 
+// opener is how the store makes an invitation.
+type opener func(context.Context, store.By, store.Invitation) (store.Invitation, string, error)
+
 // openInvitation fills an invitation, opens it and returns its link.
-func openInvitation(ctx context.Context, s *store.Store, public string, by store.By, invitation *store.Invitation) (string, error) {
-	email, err := Address(invitation.Email)
-	if err != nil {
-		return "", err
-	}
-	switch _, err := s.UserByEmail(ctx, email); {
-	case err == nil:
-		return "", ErrTaken
-	case !errors.Is(err, store.ErrNotFound):
-		return "", err
-	}
-	invitation.Email = email
+func openInvitation(ctx context.Context, open opener, public string, by store.By, invitation *store.Invitation) (string, error) {
 	if invitation.Expires.IsZero() {
 		invitation.Expires = time.Now().UTC().Add(invitationLife).Truncate(time.Second)
 	}
-	opened, token, err := s.Invite(ctx, by, *invitation)
+	opened, token, err := open(ctx, by, *invitation)
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,14 @@ func invitationMail(link string, expires time.Time) (subject, text string) {
 		fmt.Sprintf("You are invited to make an account at the developer portal.\n\nUntil %s UTC:\n%s", expires.UTC().Format("2 January 2006, 15:04"), link) + foot
 }
 
+// teamInvitationMail is the same for those who have an account and those who have
+// none.
+func teamInvitationMail(link string, expires time.Time) (subject, text string) {
+	return "You are invited into a team",
+		fmt.Sprintf("You are invited into a team at the developer portal. Sign in to join it, or make an account if you have none yet.\n\nUntil %s UTC:\n%s",
+			expires.UTC().Format("2 January 2006, 15:04"), link) + foot
+}
+
 func verificationMail(link string) (subject, text string) {
 	return "Confirm your e-mail address",
 		"You are about to sign up at the developer portal.\n\nConfirm that this address is yours, and choose a password, within " + words(verifyLife) + ":\n" + link + foot
