@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,20 +40,24 @@ type access struct {
 // Load reads every plan of dir in fsys (*.json), sorted by id. When anything
 // is wrong the error is a strict.Problems that lists all mistakes of all files.
 func Load(fsys fs.FS, dir string) ([]*Plan, error) {
-	var plans []*Plan
-	problems := strict.Each(fsys, dir, "*.json", func(name string, data []byte) strict.Problems {
-		plan, found := Parse(name, data)
-		plans = append(plans, plan)
-		return found
-	})
-	if err := problems.Err(); err != nil {
+	folder := Read(fsys, dir)
+	if err := folder.Problems.Err(); err != nil {
 		return nil, err
 	}
-	if len(plans) == 0 {
-		return nil, strict.Problems{{File: dir, Text: "holds no plan (*.json); docs/plans.md shows how to write one"}}
+	return folder.Sorted(), nil
+}
+
+// Read is Load for who has a use for the plans that are right when others are
+// wrong.
+func Read(fsys fs.FS, dir string) strict.Folder[*Plan] {
+	folder := strict.ReadFolder(fsys, dir, ".json", "", func(file string, data []byte) (*Plan, string, strict.Problems) {
+		plan, problems := Parse(file, data)
+		return plan, plan.ID, problems
+	})
+	if len(folder.Right)+len(folder.Problems) == 0 {
+		folder.Problems = strict.Problems{{File: dir, Text: "holds no plan (*.json); docs/plans.md shows how to write one"}}
 	}
-	slices.SortFunc(plans, func(a, b *Plan) int { return strings.Compare(a.ID, b.ID) })
-	return plans, nil
+	return folder
 }
 
 var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -64,9 +67,7 @@ var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 func Parse(name string, data []byte) (*Plan, strict.Problems) {
 	var f file
 	doc := strict.Decode(name, data, &f)
-	if len(doc.Problems()) == 0 {
-		f.check(doc, strings.TrimSuffix(path.Base(name), ".json"))
-	}
+	f.check(doc, strings.TrimSuffix(path.Base(name), ".json"))
 	plan := &Plan{
 		ID:          f.ID,
 		Name:        f.Name,
@@ -92,8 +93,12 @@ func Parse(name string, data []byte) (*Plan, strict.Problems) {
 	return plan, problems
 }
 
+// check finds what is wrong with a decoded plan. Of one with mistakes that
+// decoding found it does not say what is missing: a misspelt key is not.
 func (f *file) check(doc *strict.Document, fileID string) {
+	decoded := len(doc.Problems()) == 0
 	switch {
+	case f.ID == "" && !decoded:
 	case !idPattern.MatchString(f.ID):
 		doc.Fail("id", "must be 1 to 63 of a-z, 0-9 and '-', starting and ending with a letter or digit")
 	case f.ID != fileID:
@@ -108,12 +113,15 @@ func (f *file) check(doc *strict.Document, fileID string) {
 	if f.QuotaMax > 0 && f.QuotaRenewalRate <= 0 {
 		doc.Fail("quota_renewal_rate", "must be a number of seconds above 0 when there is a quota_max")
 	}
-	f.checkAccess(doc)
-	if f.MetaData.Fhirgate == nil {
-		doc.Fail("meta_data", `must hold "fhirgate" with the hospitals, environments and scopes of the plan`)
-		return
+	if decoded {
+		f.checkAccess(doc)
 	}
-	f.MetaData.Fhirgate.check(doc)
+	switch m := f.MetaData.Fhirgate; {
+	case m != nil:
+		m.check(doc, decoded)
+	case decoded:
+		doc.Fail("meta_data", `must hold "fhirgate" with the hospitals, environments and scopes of the plan`)
+	}
 }
 
 // checkAccess wants exactly the one access right "fhir": to Tyk an empty list

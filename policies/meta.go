@@ -28,11 +28,11 @@ const (
 	requiresPurpose    = "purpose"
 )
 
-func (m *meta) check(doc *strict.Document) {
-	if len(m.Hospitals) == 0 {
+func (m *meta) check(doc *strict.Document, decoded bool) {
+	if decoded && len(m.Hospitals) == 0 {
 		doc.Fail(metaPlace+".hospitals", `must name at least one hospital, or "*" for all of the environments`)
 	}
-	if len(m.Environments) == 0 {
+	if decoded && len(m.Environments) == 0 {
 		doc.Fail(metaPlace+".environments", "must name production, sandbox or both")
 	}
 	for i, e := range m.Environments {
@@ -48,11 +48,11 @@ func (m *meta) check(doc *strict.Document) {
 	if m.Burst < 0 {
 		doc.Fail(metaPlace+".burst", "must be a number of cost units")
 	}
-	m.checkScopes(doc)
+	m.checkScopes(doc, decoded)
 }
 
 // checkScopes wants a clinical scope: without one a plan would permit nothing.
-func (m *meta) checkScopes(doc *strict.Document) {
+func (m *meta) checkScopes(doc *strict.Document, decoded bool) {
 	clinical := 0
 	for i, text := range m.Scopes {
 		if text == ScopeRaw {
@@ -63,7 +63,7 @@ func (m *meta) checkScopes(doc *strict.Document) {
 			doc.Fail(metaPlace+".scopes."+strconv.Itoa(i), "%v", err)
 		}
 	}
-	if clinical == 0 {
+	if decoded && clinical == 0 {
 		doc.Fail(metaPlace+".scopes", `must say what the plan permits, in SMART scopes such as "system/Patient.rs" (read and search) or "system/DocumentReference.c" (create); `+
 			`"system/*.cruds" is whatever the hospitals' files list, which a plan without scopes used to permit`)
 	}

@@ -3,7 +3,6 @@ package routes
 import (
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"fhirgate/internal/strict"
@@ -13,23 +12,24 @@ import (
 // The routes come sorted by id. When anything is wrong the error is a
 // strict.Problems that lists all mistakes of all files.
 func Load(fsys fs.FS, dir string) ([]*Route, error) {
-	var routes []*Route
-	problems := strict.Each(fsys, dir, "*.yaml", func(name string, data []byte) strict.Problems {
-		if strings.HasSuffix(name, "_test.yaml") {
-			return nil
-		}
-		route, found := Parse(name, data)
-		routes = append(routes, route)
-		return found
-	})
-	if err := problems.Err(); err != nil {
+	folder := Read(fsys, dir)
+	if err := folder.Problems.Err(); err != nil {
 		return nil, err
 	}
-	if len(routes) == 0 {
-		return nil, strict.Problems{{File: dir, Text: "holds no hospital file (*.yaml); docs/add-a-hospital.md shows how to write one"}}
+	return folder.Sorted(), nil
+}
+
+// Read is Load for who has a use for the files that are right when others are
+// wrong.
+func Read(fsys fs.FS, dir string) strict.Folder[*Route] {
+	folder := strict.ReadFolder(fsys, dir, ".yaml", "_test.yaml", func(file string, data []byte) (*Route, string, strict.Problems) {
+		route, problems := Parse(file, data)
+		return route, route.ID, problems
+	})
+	if len(folder.Right)+len(folder.Problems) == 0 {
+		folder.Problems = strict.Problems{{File: dir, Text: "holds no hospital file (*.yaml); docs/add-a-hospital.md shows how to write one"}}
 	}
-	slices.SortFunc(routes, func(a, b *Route) int { return strings.Compare(a.ID, b.ID) })
-	return routes, nil
+	return folder
 }
 
 // Parse reads one hospital file. name is its path: the id must be its last

@@ -63,6 +63,25 @@ func (c *condition) reaches(hospital string) bool {
 	return len(c.hospitals) == 0 || slices.Contains(c.hospitals, hospital)
 }
 
+// mention is a place of a file that names a hospital.
+type mention struct {
+	doc   *strict.Document
+	place string
+	id    string
+}
+
+// CheckHospitals returns the mistakes in what the conditions of v's file say of
+// hospitals. missing tells what is wrong with an id; "" = nothing.
+func (v *Vendor) CheckHospitals(missing func(id string) string) strict.Problems {
+	var problems strict.Problems
+	for _, m := range v.hospitals {
+		if text := missing(m.id); text != "" {
+			problems = append(problems, m.doc.Problem(m.place, "%s", text))
+		}
+	}
+	return problems
+}
+
 // condition checks the condition that stands at place and compiles it.
 func (c *compiler) condition(place string, f *fileWhen) condition {
 	out := condition{hospitals: f.Hospital, types: f.Type, params: f.Param}
@@ -71,6 +90,7 @@ func (c *compiler) condition(place string, f *fileWhen) condition {
 		if !vendorPattern.MatchString(id) {
 			c.doc.Fail(place+".hospital", "must be ids of routes: a-z, 0-9 and '-'")
 		}
+		c.vendor.hospitals = append(c.vendor.hospitals, mention{c.doc, place + ".hospital", id})
 	}
 	c.given(place+".type", f.Type)
 	for _, typ := range f.Type {

@@ -17,7 +17,7 @@ type fileRules struct {
 
 // Extend returns the vendor with the rules that the file of the hospital site
 // adds: node is the value of its key rules. v may be nil, for a hospital without
-// a vendor.
+// a vendor. CheckHospitals of what is returned looks at the added rules alone.
 func (v *Vendor) Extend(site, file string, node *yaml.Node) (*Vendor, strict.Problems) {
 	var f fileRules
 	doc := strict.DecodeNode(file, "rules", node, &f)
@@ -26,7 +26,7 @@ func (v *Vendor) Extend(site, file string, node *yaml.Node) (*Vendor, strict.Pro
 		*extended = *v
 		extended.rules, extended.answers, extended.vars = slices.Clip(v.rules), slices.Clip(v.answers), slices.Clip(v.vars)
 	}
-	extended.site = site
+	extended.site, extended.hospitals = site, nil // those of the vendor stand in its file
 	vendors, answers := len(extended.rules), len(extended.answers)
 	c := compiler{doc: doc, vendor: extended, decoded: len(doc.Problems()) == 0}
 	if c.decoded && len(f.Request)+len(f.Response) == 0 {

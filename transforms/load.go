@@ -51,19 +51,20 @@ var vendorPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 // When anything is wrong the error is a strict.Problems that lists all
 // mistakes of all files.
 func Load(fsys fs.FS, dir string) (map[string]*Vendor, error) {
-	vendors := make(map[string]*Vendor)
-	problems := strict.Each(fsys, dir, "*.yaml", func(name string, data []byte) strict.Problems {
-		if strings.HasSuffix(name, testSuffix) {
-			return nil
-		}
-		vendor, found := Parse(name, data)
-		vendors[vendor.Name] = vendor
-		return found
-	})
-	if err := problems.Err(); err != nil {
+	folder := Read(fsys, dir)
+	if err := folder.Problems.Err(); err != nil {
 		return nil, err
 	}
-	return vendors, nil
+	return folder.Right, nil
+}
+
+// Read is Load for who has a use for the files that are right when others are
+// wrong.
+func Read(fsys fs.FS, dir string) strict.Folder[*Vendor] {
+	return strict.ReadFolder(fsys, dir, ".yaml", testSuffix, func(file string, data []byte) (*Vendor, string, strict.Problems) {
+		vendor, problems := Parse(file, data)
+		return vendor, vendor.Name, problems
+	})
 }
 
 // Parse reads one vendor file. name is its path: the vendor must be its last

@@ -29,6 +29,8 @@ type Vendor struct {
 	answers []*answerRule
 	vars    []reading
 
+	hospitals []mention // that its rules are for, or not for
+
 	site string   // the hospital whose own rules are among them, if any
 	own  []string // their names
 

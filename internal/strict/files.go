@@ -3,8 +3,11 @@ package strict
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
+	"strings"
 )
 
 // Disk is the file system as the process sees it: unlike os.DirFS it takes
@@ -36,4 +39,58 @@ func Each(fsys fs.FS, dir, pattern string, parse func(name string, data []byte) 
 		problems = append(problems, parse(name, data)...)
 	}
 	return problems
+}
+
+// Folder is what a folder holds of files of one kind, each of which is named as
+// its file is.
+type Folder[T any] struct {
+	Right    map[string]T    // those without a mistake, by name
+	Wrong    map[string]bool // names of the others: of the file, and the one that it gives itself
+	Problems Problems        // of all files
+}
+
+// ReadFolder reads the files of dir in fsys whose names end in ext, but not
+// those that end in tests, unless that is empty. parse returns what a file
+// holds, the name that it gives itself, and what is wrong with it.
+func ReadFolder[T any](fsys fs.FS, dir, ext, tests string, parse func(file string, data []byte) (value T, name string, problems Problems)) Folder[T] {
+	folder := Folder[T]{Right: make(map[string]T), Wrong: make(map[string]bool)}
+	folder.Problems = Each(fsys, dir, "*"+ext, func(file string, data []byte) Problems {
+		if tests != "" && strings.HasSuffix(file, tests) {
+			return nil
+		}
+		value, name, problems := parse(file, data)
+		if len(problems) == 0 {
+			folder.Right[name] = value
+		} else if name != "" {
+			folder.Wrong[name] = true
+		}
+		return problems
+	})
+	for _, p := range folder.Problems {
+		folder.Wrong[strings.TrimSuffix(path.Base(p.File), ext)] = true
+	}
+	return folder
+}
+
+// Sorted returns those without a mistake, in order of their names.
+func (f Folder[T]) Sorted() []T {
+	sorted := make([]T, 0, len(f.Right))
+	for _, name := range slices.Sorted(maps.Keys(f.Right)) {
+		sorted = append(sorted, f.Right[name])
+	}
+	return sorted
+}
+
+// Missing returns what to say of a reference to a file that there is not, and ""
+// where there is one. Of a file with mistakes enough was said, as of a folder
+// where something should be and nothing is.
+func (f Folder[T]) Missing(what, name string) string {
+	if _, right := f.Right[name]; right || f.Wrong[name] || len(f.Right)+len(f.Wrong) == 0 && len(f.Problems) > 0 {
+		return ""
+	}
+	names := maps.Clone(f.Wrong)
+	for name := range f.Right {
+		names[name] = true
+	}
+	return Unknown(what, name, slices.Collect(maps.Keys(names)))
 }

@@ -5,11 +5,11 @@
 package strict
 
 import (
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,21 +46,16 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Err returns p as an error, or nil when there is no problem.
+// Err returns p as an error, sorted by place and each problem once, or nil when
+// there is none.
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(p, func(a, b Problem) int {
-		if c := strings.Compare(a.File, b.File); c != 0 {
-			return c
-		}
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
-	return p
+	return slices.Compact(p)
 }
 
 // Document is a decoded file that still knows where its values stood, so that
@@ -81,7 +76,7 @@ func Decode(file string, data []byte, out any) *Document {
 	d := &Document{file: file, places: make(map[string]*yaml.Node)}
 	var root yaml.Node
 	if err := yaml.Unmarshal(data, &root); err != nil {
-		d.syntax(err)
+		d.problems = Problems{syntaxProblem(file, data, err)}
 		return d
 	}
 	if len(root.Content) == 0 {
@@ -103,17 +98,6 @@ func DecodeNode(file, prefix string, node *yaml.Node, out any) *Document {
 
 // Problems returns everything found so far, or nil.
 func (d *Document) Problems() Problems { return d.problems }
-
-var syntaxLine = regexp.MustCompile(`line (\d+): (.*)`)
-
-func (d *Document) syntax(err error) {
-	p := Problem{File: d.file, Line: 1, Column: 1, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
-	if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
-		p.Line, _ = strconv.Atoi(m[1])
-		p.Text = m[2]
-	}
-	d.problems = append(d.problems, p)
-}
 
 // wrong notes a value that could not be decoded: what later checks would say of
 // it is noise.
@@ -294,7 +278,7 @@ func kindName(t reflect.Type) string {
 func cleaned(err error) string {
 	var typeErr *yaml.TypeError
 	if errors.As(err, &typeErr) && len(typeErr.Errors) > 0 {
-		if m := syntaxLine.FindStringSubmatch(typeErr.Errors[0]); m != nil {
+		if m := lineText.FindStringSubmatch(typeErr.Errors[0]); m != nil {
 			return m[2]
 		}
 	}

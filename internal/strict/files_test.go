@@ -1,0 +1,46 @@
+package strict
+
+import (
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestAFolderKeepsWhatIsRightAndTheNamesOfTheRest has a reference to a file with
+// mistakes be none of its own.
+func TestAFolderKeepsWhatIsRightAndTheNamesOfTheRest(t *testing.T) {
+	parse := func(name string, data []byte) (string, string, Problems) {
+		var f file
+		problems := Decode(name, data, &f).Problems()
+		return f.Name, f.Name, problems
+	}
+	folder := ReadFolder(fstest.MapFS{
+		"d/b.yaml":      {Data: []byte("name: b\n")},
+		"d/a.yaml":      {Data: []byte("name: a\n")},
+		"d/a_test.yaml": {Data: []byte("anything")},
+		"d/bad.yaml":    {Data: []byte("name: worse\ncolour: red\n")},
+		"d/dir.yaml/x":  {},
+		"d/c.json":      {Data: []byte("{")},
+	}, "d", ".yaml", "_test.yaml", parse)
+	require.Equal(t, []string{"a", "b"}, folder.Sorted())
+	require.Equal(t, map[string]bool{"bad": true, "worse": true, "dir": true}, folder.Wrong)
+	require.Len(t, folder.Problems, 2)
+	for name, want := range map[string]string{
+		"a": "", "bad": "", "worse": "", "dir": "",
+		"wors":   `unknown file "wors"; did you mean "worse"?`,
+		"zzzzzz": `unknown file "zzzzzz"; allowed are a, b, bad, dir, worse`,
+	} {
+		require.Equal(t, want, folder.Missing("file", name), name)
+	}
+	empty := ReadFolder(fstest.MapFS{}, "d", ".yaml", "", parse)
+	require.NotEmpty(t, empty.Missing("file", "a"), "a folder may be empty")
+	empty.Problems = Problems{{File: "d", Text: "holds no file"}}
+	require.Empty(t, empty.Missing("file", "a"), "that it is empty was told")
+}
+
+func TestProblemsAreSortedAndToldOnce(t *testing.T) {
+	problems := Problems{{"b", 1, 1, "x"}, {"a", 2, 1, "x"}, {"a", 1, 2, "x"}, {"a", 1, 1, "y"}, {"a", 2, 1, "x"}, {"a", 0, 0, "x"}}
+	require.EqualError(t, problems.Err(), "a: x\na:1:1: y\na:1:2: x\na:2:1: x\nb:1:1: x")
+	require.NoError(t, Problems{}.Err())
+}
