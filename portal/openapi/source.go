@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,20 +36,30 @@ type Lister interface {
 	Hospitals(ctx context.Context) ([]adminapi.Hospital, error)
 }
 
+// Keys gives the API key with which statements are asked for.
+type Keys interface {
+	// Key returns the key to use now, and the ids of the hospitals that it reaches;
+	// none of them = there is no key.
+	Key(ctx context.Context) (secret string, reaches []string, err error)
+	// Refused tells that the gateway does not take a key any more.
+	Refused(secret string)
+}
+
 // Options say where a Source asks. All but Now and Client are required.
 type Options struct {
 	Gateway    Lister
-	GatewayURL string                                    // where the portal reaches the gateway, without a slash at the end
-	PublicURL  string                                    // where callers reach it, likewise
-	Secret     func(ctx context.Context) (string, error) // an API key, with which statements are asked for
-	Client     *http.Client                              // nil = one of its own
-	Now        func() time.Time                          // nil = time.Now
+	Keys       Keys
+	GatewayURL string           // where the portal reaches the gateway, without a slash at the end
+	PublicURL  string           // where callers reach it, likewise
+	Client     *http.Client     // nil = one of its own
+	Now        func() time.Time // nil = time.Now
 }
 
 // Source makes the document of a gateway from what its hospitals answer, and
-// keeps it for some minutes. A hospital that does not answer the Source's key is
-// described from its route, which the gateway knows: then without its search
-// parameters. The document tells so. One is there also when nothing answers.
+// keeps it for some minutes. A hospital that the Source's key does not reach is not
+// asked; it is described from its route, which the gateway knows, and so is one that
+// does not answer: then without its search parameters. The document tells so. One
+// is there also when nothing answers.
 type Source struct {
 	o      Options
 	flight singleflight.Group
@@ -62,7 +73,7 @@ type Source struct {
 type Described struct {
 	JSON      []byte
 	Hospitals int     // that are described
-	Problems  []error // why which hospital is told from its route only, or nothing is known; for the log
+	Problems  []error // why a hospital that was asked is told from its route only, or nothing is known; for the log
 }
 
 // NewSource returns a Source.
@@ -129,18 +140,26 @@ func (s *Source) make(ctx context.Context) (*Described, error) {
 	if err != nil {
 		return s.described(nil, []error{fmt.Errorf("the gateway's hospitals are not known: %w", err)})
 	}
+	var told []error
+	secret, reaches, err := s.o.Keys.Key(ctx)
+	if err != nil {
+		told = append(told, fmt.Errorf("no hospital can be asked for its CapabilityStatement: %w", err))
+	}
 	hospitals := make([]*Hospital, len(listed))
 	problems := make([]error, len(listed))
 	var group errgroup.Group
 	group.SetLimit(fetchAtOnce)
 	for i, h := range listed {
+		if !slices.Contains(reaches, h.ID) {
+			hospitals[i] = fromRoute(h)
+			continue
+		}
 		group.Go(func() error {
-			hospitals[i], problems[i] = s.hospital(ctx, h)
+			hospitals[i], problems[i] = s.hospital(ctx, secret, h)
 			return nil
 		})
 	}
 	_ = group.Wait() // none of them fails
-	var told []error
 	for _, problem := range problems {
 		if problem != nil {
 			told = append(told, problem)
@@ -156,30 +175,30 @@ func (s *Source) described(hospitals []*Hospital, problems []error) (*Described,
 
 // hospital returns what a hospital says of itself, and else what its route says,
 // with the reason.
-func (s *Source) hospital(ctx context.Context, listed adminapi.Hospital) (*Hospital, error) {
-	h, err := s.ask(ctx, listed)
+func (s *Source) hospital(ctx context.Context, secret string, listed adminapi.Hospital) (*Hospital, error) {
+	h, err := s.ask(ctx, secret, listed)
 	if err != nil {
-		return FromRoute(listed.ID, listed.Name, listed.Interactions, listed.Operations), err
+		return fromRoute(listed), err
 	}
 	h.AddRoute(listed.Interactions, listed.Operations)
 	return h, nil
 }
 
-func (s *Source) ask(ctx context.Context, listed adminapi.Hospital) (*Hospital, error) {
+func fromRoute(listed adminapi.Hospital) *Hospital {
+	return FromRoute(listed.ID, listed.Name, listed.Interactions, listed.Operations)
+}
+
+func (s *Source) ask(ctx context.Context, secret string, listed adminapi.Hospital) (*Hospital, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	body, err := s.fetch(ctx, listed.ID)
+	body, err := s.fetch(ctx, secret, listed.ID)
 	if err != nil {
 		return nil, fmt.Errorf("hospital %s: its CapabilityStatement is not to be had: %w", listed.ID, err)
 	}
 	return Parse(listed.ID, listed.Name, body)
 }
 
-func (s *Source) fetch(ctx context.Context, id string) ([]byte, error) {
-	secret, err := s.o.Secret(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (s *Source) fetch(ctx context.Context, secret, id string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.o.GatewayURL+"/fhir/"+url.PathEscape(id)+"/metadata", nil)
 	if err != nil {
 		return nil, err
@@ -191,6 +210,9 @@ func (s *Source) fetch(ctx context.Context, id string) ([]byte, error) {
 		return nil, err
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusUnauthorized {
+		s.o.Keys.Refused(secret)
+	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the gateway answered %d", answer.StatusCode)
 	}

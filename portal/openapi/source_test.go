@@ -30,11 +30,22 @@ type fixture struct {
 	now    time.Time
 	asked  atomic.Int32
 	answer map[string]http.HandlerFunc
+	keys   *keys
 }
+
+// keys are those of a gateway that takes "fg_secret".
+type keys struct {
+	secret  string
+	reaches []string
+	err     error
+}
+
+func (k *keys) Key(context.Context) (string, []string, error) { return k.secret, k.reaches, k.err }
+func (k *keys) Refused(string)                                { k.secret = "fg_secret" }
 
 func newFixture(t *testing.T, ids ...string) *fixture {
 	t.Helper()
-	f := &fixture{listed: &listed{}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), answer: map[string]http.HandlerFunc{}}
+	f := &fixture{listed: &listed{}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), answer: map[string]http.HandlerFunc{}, keys: &keys{secret: "fg_secret", reaches: ids}}
 	for _, id := range ids {
 		f.hospitals = append(f.hospitals, adminapi.Hospital{ID: id, Name: id, Interactions: map[string][]string{"Device": {"read"}}})
 		f.answer[id] = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(statementOf("Patient")) }
@@ -49,8 +60,7 @@ func newFixture(t *testing.T, ids ...string) *fixture {
 	}))
 	t.Cleanup(server.Close)
 	f.source = NewSource(Options{
-		Gateway: f.listed, GatewayURL: server.URL, PublicURL: "https://gateway.example", Now: func() time.Time { return f.now },
-		Secret: func(context.Context) (string, error) { return "fg_secret", nil },
+		Gateway: f.listed, Keys: f.keys, GatewayURL: server.URL, PublicURL: "https://gateway.example", Now: func() time.Time { return f.now },
 	})
 	return f
 }
@@ -104,7 +114,7 @@ func TestSourceDoesWithoutAStatement(t *testing.T) {
 			d, document := f.document(t)
 			require.Len(t, d.Problems, 1)
 			require.ErrorContains(t, d.Problems[0], "hospital south")
-			require.Contains(t, document.Info.Description, "could not be read: `south`.")
+			require.Contains(t, document.Info.Description, "without search parameters: `south`.")
 			require.Equal(t, []string{"south"}, document.Paths["/{hospital}/Device/{id}"].Get.Parameters[0].Schema.Enum)
 			require.Equal(t, []string{"north"}, document.Paths["/{hospital}/Patient/{id}"].Get.Parameters[0].Schema.Enum)
 			f.now = f.now.Add(keepPart)
@@ -126,10 +136,47 @@ func TestSourceWithoutAGateway(t *testing.T) {
 
 func TestSourceWithoutASecret(t *testing.T) {
 	f := newFixture(t, "north")
-	f.source.o.Secret = func(context.Context) (string, error) { return "", errors.New("no key") }
+	f.keys.reaches, f.keys.err = nil, errors.New("no key")
 	d, _ := f.document(t)
+	require.Len(t, d.Problems, 1)
 	require.ErrorContains(t, d.Problems[0], "no key")
 	require.EqualValues(t, 1, d.Hospitals)
+	require.Zero(t, f.asked.Load())
+}
+
+// A hospital beyond the key is described from its route, and that is as it should
+// be: it is not asked, nothing is wrong, and the document is kept as long as others.
+func TestSourceAsksWhatItsKeyReaches(t *testing.T) {
+	for name, reaches := range map[string][]string{"one of two": {"north"}, "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, "north", "south")
+			f.keys.reaches = reaches
+			if reaches == nil {
+				f.keys.secret = ""
+			}
+			f.answer["south"] = func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }
+			d, document := f.document(t)
+			require.Empty(t, d.Problems)
+			require.Equal(t, 2, d.Hospitals)
+			require.EqualValues(t, len(reaches), f.asked.Load())
+			require.Contains(t, document.Paths["/{hospital}/Device/{id}"].Get.Parameters[0].Schema.Enum, "south")
+			f.hospitals[1].Interactions = nil
+			f.now = f.now.Add(keepWhole - time.Second)
+			again, _ := f.document(t)
+			require.Same(t, d, again, "it was kept")
+		})
+	}
+}
+
+// A key that the gateway does not take any more is not used for ever.
+func TestSourceWithARefusedKey(t *testing.T) {
+	f := newFixture(t, "north")
+	f.keys.secret = "fg_revoked"
+	d, _ := f.document(t)
+	require.ErrorContains(t, d.Problems[0], "401")
+	f.now = f.now.Add(keepPart)
+	d, _ = f.document(t)
+	require.Empty(t, d.Problems)
 }
 
 func TestSourceHeedsItsCaller(t *testing.T) {

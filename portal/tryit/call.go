@@ -38,7 +38,7 @@ const (
 func (c Call) path(hospitals []Hospital) (string, error) {
 	i := slices.IndexFunc(hospitals, func(h Hospital) bool { return h.ID == c.Hospital })
 	if i < 0 {
-		return "", &Mistake{"hospital", "Choose one of the simulated hospitals."}
+		return "", notSimulated()
 	}
 	base := "/" + hospitals[i].ID + "/"
 	switch c.Interaction {
@@ -65,6 +65,8 @@ func (c Call) path(hospitals []Hospital) (string, error) {
 		return "", &Mistake{"interaction", "Choose what to do."}
 	}
 }
+
+func notSimulated() error { return &Mistake{"hospital", "Choose one of the simulated hospitals."} }
 
 const wrongType = "Choose a type with which this hospital can do that."
 

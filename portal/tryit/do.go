@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -84,34 +85,38 @@ func (t *Trier) exchange(ctx context.Context, user string, call Call) (*exchange
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := t.send(ctx, path)
+	answer, err := t.send(ctx, call.Hospital, path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAway, err)
+		return nil, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxRead))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the answer broke off: %w", ErrAway, err)
+		return nil, away(fmt.Errorf("the answer broke off: %w", err))
 	}
 	return &exchanged{path: path, status: answer.StatusCode, header: answer.Header, body: body}, nil
 }
 
 // send makes the call, and once more with a new key if that of before is refused.
-func (t *Trier) send(ctx context.Context, path string) (*http.Response, error) {
+// What the key does not reach just now is not called.
+func (t *Trier) send(ctx context.Context, hospital, path string) (*http.Response, error) {
 	for again := false; ; again = true {
-		secret, err := t.o.Keys.Secret(ctx)
+		secret, reaches, err := t.o.Keys.Key(ctx)
 		if err != nil {
-			return nil, err
+			return nil, away(err)
+		}
+		if !slices.Contains(reaches, hospital) {
+			return nil, notSimulated()
 		}
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.o.GatewayURL+"/fhir"+path, nil)
 		if err != nil {
-			return nil, unaddressed(err)
+			return nil, away(unaddressed(err))
 		}
 		r.Header.Set("Authorization", "Bearer "+secret)
 		r.Header.Set("Accept", "application/fhir+json")
 		answer, err := t.o.Client.Do(r) //nolint:gosec // the path is made of checked parts, below the gateway's own URL
 		if err != nil {
-			return nil, unaddressed(err)
+			return nil, away(unaddressed(err))
 		}
 		if answer.StatusCode != http.StatusUnauthorized || again {
 			return answer, nil

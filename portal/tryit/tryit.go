@@ -19,9 +19,6 @@ import (
 	"fhirgate/gateway/adminapi"
 )
 
-// sandbox is the environment of the hospitals on which calls may be tried.
-const sandbox = "sandbox"
-
 // The interactions that may be tried.
 const (
 	Capabilities = "capabilities"
@@ -39,22 +36,18 @@ const (
 // callTimeout bounds a call.
 const callTimeout = 30 * time.Second
 
-// Lister lists the hospitals of a gateway; *adminapi.Client is one.
-type Lister interface {
-	Hospitals(ctx context.Context) ([]adminapi.Hospital, error)
-}
-
-// Keys gives the API key with which calls are made.
+// Keys gives the API key with which calls are made; *OwnKey is one.
 type Keys interface {
-	// Secret returns the key to use now.
-	Secret(ctx context.Context) (string, error)
+	// Hospitals returns those that the key may reach now.
+	Hospitals(ctx context.Context) ([]adminapi.Hospital, error)
+	// Key returns the key to use now, and the ids of the hospitals that it reaches.
+	Key(ctx context.Context) (secret string, reaches []string, err error)
 	// Refused tells that the gateway does not take a key any more.
 	Refused(secret string)
 }
 
 // Options say what is called. All but Client and Now are required.
 type Options struct {
-	Gateway    Lister
 	Keys       Keys
 	GatewayURL string           // where the portal reaches the gateway, without a slash at the end
 	PublicURL  string           // where callers reach it, likewise: for what they may copy
@@ -125,15 +118,17 @@ var (
 	ErrAway = errors.New("the gateway cannot be called now")
 )
 
+func away(err error) error { return fmt.Errorf("%w: %w", ErrAway, err) }
+
 // Hospitals returns those on which calls may be tried, by name.
 func (t *Trier) Hospitals(ctx context.Context) ([]Hospital, error) {
-	listed, err := t.o.Gateway.Hospitals(ctx)
+	listed, err := t.o.Keys.Hospitals(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAway, err)
+		return nil, away(err)
 	}
 	var hospitals []Hospital
 	for _, h := range listed {
-		if h.Environment == sandbox && hospitalID.MatchString(h.ID) {
+		if hospitalID.MatchString(h.ID) {
 			hospitals = append(hospitals, Hospital{ID: h.ID, Name: h.Name, Vendor: h.Vendor, TimeZone: h.TimeZone, Types: typesOf(h)})
 		}
 	}

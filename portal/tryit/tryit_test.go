@@ -17,19 +17,26 @@ import (
 
 type listed struct {
 	hospitals []adminapi.Hospital
+	plans     []adminapi.Plan
 	err       error
+	planErr   error
 }
 
 func (l *listed) Hospitals(context.Context) ([]adminapi.Hospital, error) { return l.hospitals, l.err }
+
+func (l *listed) Plans(context.Context) ([]adminapi.Plan, error) { return l.plans, l.planErr }
 
 // fixture is a Trier before a gateway that notes what it is asked.
 type fixture struct {
 	*listed
 	*Trier
-	now    time.Time
-	made   int
-	asked  []string // method, path and query, body
-	answer http.HandlerFunc
+	key     *OwnKey
+	now     time.Time
+	made    int
+	madeFor []string // the last one
+	failure error    // of the next ones
+	asked   []string // method, path and query, body
+	answer  http.HandlerFunc
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -40,6 +47,10 @@ func newFixture(t *testing.T) *fixture {
 		}},
 		{ID: "st-mary", Name: "St. Mary", Environment: "production", Interactions: map[string][]string{"Patient": {"read", "search-type"}}},
 		{ID: "anchor", Name: "Anchor", Environment: "sandbox"},
+		{ID: "beyond", Name: "Beyond", Environment: "sandbox"},
+	}, plans: []adminapi.Plan{
+		{ID: "study", Active: true, Hospitals: []string{"beyond"}},
+		{ID: "trial", Active: true, Hospitals: []string{"anchor", "harbor", "st-mary"}},
 	}}}
 	f.answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"a":1.0}`) }
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,12 +60,13 @@ func newFixture(t *testing.T) *fixture {
 	}))
 	t.Cleanup(server.Close)
 	now := func() time.Time { return f.now }
-	keys := NewOwnKey(func(context.Context) (string, time.Time, error) {
+	f.key = NewOwnKey(KeyOptions{Gateway: f.listed, Plan: "trial", Now: now, Make: func(_ context.Context, hospitals []string) (string, time.Time, error) {
 		f.made++
-		return "fg_" + strings.Repeat("k", f.made), f.now.Add(time.Hour), nil
-	}, now)
+		f.madeFor = hospitals
+		return "fg_" + strings.Repeat("k", f.made), f.now.Add(time.Hour), f.failure
+	}})
 	var err error
-	f.Trier, err = New(Options{Gateway: f.listed, Keys: keys, GatewayURL: server.URL, PublicURL: "https://gateway.example", Now: now})
+	f.Trier, err = New(Options{Keys: f.key, GatewayURL: server.URL, PublicURL: "https://gateway.example", Now: now})
 	require.NoError(t, err)
 	return f
 }
@@ -108,6 +120,7 @@ func TestDoRefuses(t *testing.T) {
 	}{
 		"nothing":                      {Call{}, "hospital"},
 		"a production hospital":        {Call{Hospital: "st-mary", Interaction: Capabilities}, "hospital"},
+		"one beyond the plan":          {Call{Hospital: "beyond", Interaction: Capabilities}, "hospital"},
 		"an unknown hospital":          {Call{Hospital: "nowhere", Interaction: Capabilities}, "hospital"},
 		"a way to another hospital":    {Call{Hospital: "harbor/../st-mary", Interaction: Capabilities}, "hospital"},
 		"a URL for a hospital":         {Call{Hospital: "http://169.254.169.254", Interaction: Capabilities}, "hospital"},
@@ -212,56 +225,6 @@ func TestShow(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsRefusedIsMadeAnew(t *testing.T) {
-	f := newFixture(t)
-	capabilities := Call{Hospital: "harbor", Interaction: Capabilities}
-	_, err := f.Do(t.Context(), "user_1", capabilities)
-	require.NoError(t, err)
-	f.now = f.now.Add(renewAfter)
-	f.answer = func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer fg_kk" {
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-	}
-	answer, err := f.Do(t.Context(), "user_1", capabilities)
-	require.NoError(t, err)
-	require.Equal(t, 200, answer.Status)
-	require.Equal(t, 2, f.made)
-
-	f.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
-	for range 3 {
-		answer, err = f.Do(t.Context(), "user_1", capabilities)
-		require.NoError(t, err)
-		require.Equal(t, 401, answer.Status)
-	}
-	require.Equal(t, 2, f.made, "a new key that is refused is not made again and again")
-}
-
-func TestOwnKeyIsRenewedBeforeItsEnd(t *testing.T) {
-	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	made, failure := 0, error(nil)
-	key := NewOwnKey(func(context.Context) (string, time.Time, error) {
-		made++
-		return strings.Repeat("k", made), now.Add(time.Hour), failure
-	}, func() time.Time { return now })
-	secret := func() string {
-		s, err := key.Secret(t.Context())
-		require.NoError(t, err)
-		return s
-	}
-	require.Equal(t, "k", secret())
-	now = now.Add(time.Hour - renewBefore - time.Second)
-	require.Equal(t, "k", secret())
-	key.Refused("another")
-	require.Equal(t, "k", secret())
-	now = now.Add(time.Second)
-	failure = errors.New("away")
-	_, err := key.Secret(t.Context())
-	require.ErrorIs(t, err, failure)
-	failure = nil
-	require.Equal(t, "kkk", secret())
-}
-
 func TestEachUserHasAPace(t *testing.T) {
 	f := newFixture(t)
 	call := func(user string) error {
@@ -286,7 +249,8 @@ func TestTheGatewayIsAway(t *testing.T) {
 		"the admin API":    func(f *fixture) { f.err = errors.New("away") },
 		"its address":      func(f *fixture) { f.o.GatewayURL = "http://127.0.0.1:1" },
 		"breaks off":       func(f *fixture) { f.answer = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) } },
-		"gives no key":     func(f *fixture) { f.o.Keys = noKey{} },
+		"tells no plans":   func(f *fixture) { f.planErr = errors.New("away") },
+		"gives no key":     func(f *fixture) { f.failure = errors.New("no key") },
 		"half of a body":   func(f *fixture) { f.answer = half },
 		"no URL to be had": func(f *fixture) { f.o.GatewayURL = "http://[" },
 	} {
@@ -299,11 +263,6 @@ func TestTheGatewayIsAway(t *testing.T) {
 		})
 	}
 }
-
-type noKey struct{}
-
-func (noKey) Secret(context.Context) (string, error) { return "", errors.New("no key") }
-func (noKey) Refused(string)                         {}
 
 func half(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "100")

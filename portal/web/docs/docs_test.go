@@ -42,6 +42,14 @@ func (g *gateway) Hospitals(context.Context) ([]adminapi.Hospital, error) {
 	return slices.Clone(g.hospitals), g.err
 }
 
+func (g *gateway) Plans(context.Context) ([]adminapi.Plan, error) {
+	trial := adminapi.Plan{ID: "trial", Active: true}
+	for _, h := range g.hospitals {
+		trial.Hospitals = append(trial.Hospitals, h.ID)
+	}
+	return []adminapi.Plan{trial}, g.err
+}
+
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.calls = append(g.calls, r.Method+" "+r.RequestURI)
 	w.Header().Set("X-Request-Id", "R42")
@@ -99,13 +107,15 @@ func newSite(t *testing.T) *site {
 	}}}
 	endpoint := httptest.NewServer(s.gateway)
 	t.Cleanup(endpoint.Close)
-	key := tryit.NewOwnKey(func(context.Context) (string, time.Time, error) { return "fg_own", time.Time{}, nil }, nil)
-	try, err := tryit.New(tryit.Options{Gateway: s.gateway, Keys: key, GatewayURL: endpoint.URL, PublicURL: publicURL})
+	key := tryit.NewOwnKey(tryit.KeyOptions{Gateway: s.gateway, Plan: "trial", Make: func(context.Context, []string) (string, time.Time, error) {
+		return "fg_own", time.Time{}, nil
+	}})
+	try, err := tryit.New(tryit.Options{Keys: key, GatewayURL: endpoint.URL, PublicURL: publicURL})
 	require.NoError(t, err)
 	log := slog.New(slog.NewJSONHandler(&s.log, nil))
 	pages := New(Options{
 		Store: s.store, Gateway: s.gateway, Try: try, PublicURL: publicURL, Log: log,
-		Source: openapi.NewSource(openapi.Options{Gateway: s.gateway, GatewayURL: endpoint.URL, PublicURL: publicURL, Secret: key.Secret}),
+		Source: openapi.NewSource(openapi.Options{Gateway: s.gateway, Keys: key, GatewayURL: endpoint.URL, PublicURL: publicURL}),
 	})
 	templates, err := ui.NewTemplates(page.Templates(), Templates())
 	require.NoError(t, err)
