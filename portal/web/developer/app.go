@@ -47,8 +47,16 @@ type appData struct {
 	Ending   []ownCredential           // that end within 30 days
 }
 
-// Usable reports whether a credential can be made under some request.
-func (a appData) Usable() bool { return slices.ContainsFunc(a.Requests, ownRequest.Usable) }
+// Usable reports whether the reader could make a credential under some request.
+func (a appData) Usable() bool {
+	return slices.ContainsFunc(a.Requests, func(r ownRequest) bool { return r.Usable() && !a.App.Approved(r.AccessRequest) })
+}
+
+// Withheld reports whether the reader has approved every access that holds, so that
+// others make its credentials.
+func (a appData) Withheld() bool {
+	return a.App.CanChange() && !a.Usable() && slices.ContainsFunc(a.Requests, ownRequest.Usable)
+}
 
 // Current are the requests that wait, and those whose access holds.
 func (a appData) Current() []ownRequest { return a.requests(true) }

@@ -2,6 +2,7 @@ package developer
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"unicode/utf8"
@@ -89,12 +90,16 @@ func (p *Pages) createApp(r *page.Request) error {
 	}
 	if teamName != "" {
 		team, err := p.store.CreateTeam(r.Context(), r.By(), teamName)
-		if errors.Is(err, store.ErrConflict) {
+		switch {
+		case errors.Is(err, store.ErrConflict):
 			form.Fail("team_name", "There is a team of this name already. If it is yours, ask its owner to add you.")
-			return p.renderNewApp(r, http.StatusUnprocessableEntity, form)
-		}
-		if err != nil {
+		case errors.Is(err, store.ErrFull):
+			form.Fail("", ownsMost) // who owns teams is not asked for the name of one
+		case err != nil:
 			return err
+		}
+		if !form.OK() {
+			return p.renderNewApp(r, http.StatusUnprocessableEntity, form)
 		}
 		app.TeamID = team.ID
 	}
@@ -102,18 +107,25 @@ func (p *Pages) createApp(r *page.Request) error {
 		return err
 	}
 	made, err := p.store.CreateApp(r.Context(), r.By(), app)
-	if errors.Is(err, store.ErrConflict) {
+	switch {
+	case errors.Is(err, store.ErrConflict):
 		form.Fail("name", nameTaken)
-		return p.renderNewApp(r, http.StatusUnprocessableEntity, form)
-	}
-	if err != nil {
+	case errors.Is(err, store.ErrFull):
+		form.Fail("name", fmt.Sprintf("The team has %d apps, and more cannot be made. Archive one that is not used any more, or choose another team.", store.MaxApps))
+	case err != nil:
 		return err
+	}
+	if !form.OK() {
+		return p.renderNewApp(r, http.StatusUnprocessableEntity, form)
 	}
 	r.Flash("ok", "The app is there. Next, ask for access to hospitals.")
 	return r.Redirect("/apps/%s", made.ID)
 }
 
 const nameTaken = "The team has an app of this name already."
+
+// ownsMost is told who owns as many teams as one can.
+var ownsMost = fmt.Sprintf("You own %d teams, and nobody makes more. Use one of them, or leave one that has another owner.", store.MaxTeams)
 
 func (p *Pages) editApp(r *page.Request, app ownApp) error {
 	return r.Render(http.StatusOK, "dev-app-form", appForm{

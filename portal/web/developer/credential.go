@@ -35,8 +35,12 @@ func (d credentialData) QuickStart() string {
 
 // Renewable reports whether another credential can be made under its access.
 func (d credentialData) Renewable() bool {
-	return d.App.CanChange() && d.Request != nil && d.Request.State == store.RequestApproved && !over(*d.Request, d.Credential.now)
+	return d.App.CanChange() && !d.Withheld() && d.Request != nil && d.Request.State == store.RequestApproved && !over(*d.Request, d.Credential.now)
 }
+
+// Withheld reports whether the reader has approved its access, so that its secrets
+// are for others.
+func (d credentialData) Withheld() bool { return d.Request != nil && d.App.Approved(*d.Request) }
 
 // EndsFirst reports whether the access ends when the credential does, so that
 // another one would not live longer.
@@ -50,22 +54,29 @@ func (p *Pages) credential(r *page.Request, app ownApp, credential ownCredential
 }
 
 func (p *Pages) renderCredential(r *page.Request, status int, app ownApp, credential ownCredential, problem string) error {
-	shown := credentialData{App: app, Credential: credential, Problem: problem}
-	if credential.RequestID != "" {
-		request, err := p.store.Request(r.Context(), credential.RequestID)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if err == nil {
-			shown.Request = &request
-		}
+	request, err := p.accessOf(r, credential)
+	if err != nil {
+		return err
 	}
-	err := p.askGateway(r.Context(), &shown)
+	shown := credentialData{App: app, Credential: credential, Request: request, Problem: problem}
+	err = p.askGateway(r.Context(), &shown)
 	gone := adminapi.Refused(err, http.StatusNotFound) && (credential.Gone() || credential.Lost())
 	if err != nil && !gone {
 		shown.Away = awayText(err)
 	}
 	return r.Render(status, "dev-credential", shown)
+}
+
+// accessOf returns the request under which a credential was made; nil = none.
+func (p *Pages) accessOf(r *page.Request, credential ownCredential) (*store.AccessRequest, error) {
+	if credential.RequestID == "" {
+		return nil, nil
+	}
+	request, err := p.store.Request(r.Context(), credential.RequestID)
+	if err != nil {
+		return nil, err
+	}
+	return &request, nil
 }
 
 // askGateway adds what only the gateway knows.

@@ -2,12 +2,14 @@ package developer
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
 	"fhirgate/gateway/keys/record"
 	"fhirgate/portal/credentials"
+	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
 )
 
@@ -58,6 +60,9 @@ func (p *Pages) updateCredential(r *page.Request, app ownApp, credential ownCred
 	}
 	if form.OK() {
 		err = p.credentials.Update(r.Context(), r.By(), credential.ID, changes)
+		if errors.Is(err, store.ErrOwnDecision) {
+			return page.Forbidden(ownDecision)
+		}
 		if err != nil && !refused(form, err) {
 			return err
 		}

@@ -3,13 +3,16 @@ package developer
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys/record"
 	"fhirgate/portal/credentials"
+	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
 	"fhirgate/portal/web/ui"
 )
@@ -26,6 +29,7 @@ type issueForm struct {
 	App      ownApp
 	Form     *page.Form
 	Requests []ownRequest // under which one can be made
+	Withheld bool         // because the reader has approved what they chose, or all there is
 	Request  *ownRequest  // that was chosen; nil = none yet
 	Make     string       // what it is to be
 	Lives    []ui.Option
@@ -47,11 +51,17 @@ func (p *Pages) renderIssue(r *page.Request, status int, app ownApp, form *page.
 	if shown.Once, err = p.newOnce(r, "issue"); err != nil {
 		return err
 	}
+	var approved []string // by the reader
 	for _, request := range p.ownRequests(found) {
-		if request.Usable() {
+		switch {
+		case !request.Usable():
+		case app.Approved(request.AccessRequest):
+			approved = append(approved, request.ID)
+		default:
 			shown.Requests = append(shown.Requests, request)
 		}
 	}
+	shown.Withheld = slices.Contains(approved, form.Value("request")) || len(approved) > 0 && len(shown.Requests) == 0
 	for i, request := range shown.Requests {
 		if request.ID == form.Value("request") || len(shown.Requests) == 1 {
 			shown.Request = &shown.Requests[i]
@@ -107,6 +117,9 @@ func (p *Pages) issueCredential(r *page.Request, app ownApp) error {
 	if !request.Usable() {
 		return page.Conflict("This access is not approved, or it has come to its end.")
 	}
+	if app.Approved(request.AccessRequest) {
+		return page.Forbidden(ownDecision)
+	}
 	wanted, err := checkWanted(r, form)
 	if err != nil {
 		return err
@@ -125,7 +138,11 @@ func (p *Pages) issueCredential(r *page.Request, app ownApp) error {
 		return p.renderIssue(r, http.StatusUnprocessableEntity, app, form)
 	}
 	issued, err := p.credentials.Issue(r.Context(), r.By(), wanted)
-	if refused(form, err) {
+	full := errors.Is(err, store.ErrFull)
+	if full {
+		form.Fail("", fmt.Sprintf("The app has %d keys and clients, and more cannot be made. Revoke one that is not used any more, then send this again.", store.MaxCredentials))
+	}
+	if full || refused(form, err) {
 		return p.renderIssue(r, http.StatusUnprocessableEntity, app, form)
 	}
 	if err != nil {

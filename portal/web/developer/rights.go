@@ -51,11 +51,21 @@ func (p *Pages) rightsIn(r *page.Request, teamID string, what need) (rights, err
 	return has, page.Forbidden("You may look at what this team has, but not change it. An owner of the team can make you a member.")
 }
 
+// ownDecision tells whoever has approved an access why its secrets are not for them.
+const ownDecision = "You approved this access, so you neither make nor rotate keys under it: it takes two people to let a program in. Every other member or owner of the team can."
+
 // ownApp is an app that its reader may see.
 type ownApp struct {
 	store.App
 	Rights rights
+	reader string // id of a user
 }
+
+// Approved reports whether the reader has approved a request of the app.
+func (a ownApp) Approved(request store.AccessRequest) bool { return request.ApprovedBy(a.reader) }
+
+// OwnDecision is what is told in the place of a button that makes a secret.
+func (ownApp) OwnDecision() string { return ownDecision }
 
 // CanChange reports whether the reader may change things of the app.
 func (a ownApp) CanChange() bool { return a.Rights.CanChange() && a.Archived.IsZero() }
@@ -86,7 +96,7 @@ func (p *Pages) allowedApp(r *page.Request, id string, what need) (ownApp, error
 	if what != toSee && !app.Archived.IsZero() {
 		return ownApp{}, page.Conflict("This app is archived: it can be looked at, but not changed.")
 	}
-	return ownApp{App: app, Rights: has}, nil
+	return ownApp{App: app, Rights: has, reader: r.User.ID}, nil
 }
 
 // ofCredential is a handler of a route about the credential of its address.

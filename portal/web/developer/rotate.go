@@ -37,7 +37,7 @@ func (p *Pages) askRotation(r *page.Request, app ownApp, credential ownCredentia
 }
 
 func (p *Pages) renderRotation(r *page.Request, status int, app ownApp, credential ownCredential, form *page.Form) error {
-	if err := rotatable(credential); err != nil {
+	if err := p.rotatable(r, app, credential); err != nil {
 		return err
 	}
 	once, err := p.newOnce(r, "rotate")
@@ -53,8 +53,14 @@ func (p *Pages) renderRotation(r *page.Request, status int, app ownApp, credenti
 	return r.Render(status, "dev-rotate", shown)
 }
 
-func rotatable(credential ownCredential) error {
+// rotatable returns why its reader may not rotate a credential, or nil.
+func (p *Pages) rotatable(r *page.Request, app ownApp, credential ownCredential) error {
+	request, err := p.accessOf(r, credential)
 	switch {
+	case err != nil:
+		return err
+	case request != nil && app.Approved(*request):
+		return page.Forbidden(ownDecision)
 	case !credential.HasSecret():
 		return page.Conflict("This client signs with its own keys: it has no secret to rotate. Change its keys instead.")
 	case !credential.Settled():
@@ -70,7 +76,7 @@ func (p *Pages) rotateCredential(r *page.Request, app ownApp, credential ownCred
 	if err != nil {
 		return err
 	}
-	if err := rotatable(credential); err != nil {
+	if err := p.rotatable(r, app, credential); err != nil {
 		return err
 	}
 	grace, known := graceOf(form.Value("grace"))

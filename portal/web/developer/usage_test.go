@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fhirgate/gateway/keys/record"
 	"fhirgate/portal/store"
 )
 
@@ -135,8 +136,14 @@ func TestPagesWithMuch(t *testing.T) {
 	s := newSite(t)
 	app := s.app("Worklist")
 	request := s.approved(app, time.Time{})
-	for i := range 200 {
-		credential := s.credential(request, fmt.Sprintf("key %03d <b>", i), 20*day)
+	for i := range 200 { // more than can be made today, as an earlier portal might have left them
+		credential := store.Credential{
+			AppID: app.ID, RequestID: request.ID, KeyID: fmt.Sprint("key_", i), Name: fmt.Sprintf("key %03d <b>", i), Kind: "key",
+			Plan: request.Plan, Hospitals: request.Hospitals, Origin: store.OriginPortal, Expires: time.Now().Add(20 * day),
+		}
+		_, err := s.store.Adopt(t.Context(), credential)
+		require.NoError(t, err)
+		s.gateway.keys[credential.KeyID] = &record.Key{ID: credential.KeyID}
 		s.used(credential, i%300, "harbor", "read", 200+i, 1)
 	}
 	member := s.as("member")
