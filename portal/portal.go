@@ -136,14 +136,13 @@ func openIdentity(o Options, records *store.Store) (*identity.Service, error) {
 	return identity.New(options)
 }
 
-// ownKeyLife is how long the portal's own key lives, which reaches the simulated
-// hospitals of its plan and no others.
+// ownKeyLife is how long the portal's own key lives.
 const ownKeyLife = 24 * time.Hour
 
-// routes are all pages, and what their forms do.
-func (p *Portal) routes(o Options) ([]page.Route, error) {
-	gatewayURL := strings.TrimSuffix(o.Config.GatewayURL, "/")
-	own := tryit.NewOwnKey(tryit.KeyOptions{
+// ownKey is the key with which the portal itself calls: it reaches the simulated
+// hospitals of its plan, and no others.
+func (p *Portal) ownKey(o Options) *tryit.OwnKey {
+	return tryit.NewOwnKey(tryit.KeyOptions{
 		Gateway: o.Admin, Plan: o.Config.TryPlan,
 		Make: func(ctx context.Context, hospitals []string) (string, time.Time, error) {
 			issued, err := p.credentials.System(ctx, "portal: try it", o.Config.TryPlan, hospitals, ownKeyLife)
@@ -153,6 +152,12 @@ func (p *Portal) routes(o Options) ([]page.Route, error) {
 			return issued.Secret, issued.Credential.Expires, nil
 		},
 	})
+}
+
+// routes are all pages, and what their forms do.
+func (p *Portal) routes(o Options) ([]page.Route, error) {
+	gatewayURL := strings.TrimSuffix(o.Config.GatewayURL, "/")
+	own := p.ownKey(o)
 	try, err := tryit.New(tryit.Options{Keys: own, GatewayURL: gatewayURL, PublicURL: o.PublicURL})
 	if err != nil {
 		return nil, err
