@@ -190,7 +190,7 @@ func (p *portalApart) join(email string, admin bool) *plainBrowser {
 	}}
 	v.post(http.StatusSeeOther, strings.TrimPrefix(link, p.home), "name", "Some Body", "password", testPassword)
 	if admin {
-		shown := v.post(http.StatusOK, "/account/totp").find(p.t, `<code class="mono">([^<]+)</code>`)
+		shown := v.post(http.StatusOK, "/account/totp", "current", testPassword).find(p.t, `<code class="mono">([^<]+)</code>`)
 		code, err := totp.GenerateCode(strings.ReplaceAll(shown, " ", ""), time.Now())
 		require.NoError(p.t, err)
 		v.post(http.StatusOK, "/account/totp/confirm", "code", code)

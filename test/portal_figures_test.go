@@ -209,7 +209,7 @@ func (p *portal) surfer(admin bool, email string) *surfer {
 	}
 	v.post(p.command(invite...), "name", "Ada Lovelace", "password", testPassword)
 	if admin {
-		shown := v.post(p.home + "/account/totp")
+		shown := v.post(p.home+"/account/totp", "current", testPassword)
 		secret := regexp.MustCompile(`<code class="mono">([A-Z2-7 ]+)</code>`).FindStringSubmatch(shown)
 		require.NotNil(p.t, secret, shown)
 		code, err := totp.GenerateCode(strings.ReplaceAll(secret[1], " ", ""), time.Now())

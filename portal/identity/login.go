@@ -86,22 +86,28 @@ func (s *Service) ChangePassword(ctx context.Context, by store.By, user store.Us
 	if err := s.passwords.judge(password, user.Email); err != nil {
 		return store.User{}, err
 	}
+	if err := s.provePassword(ctx, by, user, current); err != nil {
+		return store.User{}, err
+	}
+	return s.setPassword(ctx, by, user, password)
+}
+
+// provePassword asks somebody who is signed in whether they know the password:
+// whoever has come by a session does not. Errors: ErrPassword or a *Throttled.
+func (s *Service) provePassword(ctx context.Context, by store.By, user store.User, current string) error {
 	try, err := s.tryPassword(ctx, by, user.ID, user.Email)
 	if err != nil {
-		return store.User{}, err
+		return err
 	}
 	defer try.end()
 	right, _, err := s.passwords.check(ctx, current, user.PasswordHash)
 	if err != nil {
-		return store.User{}, err
+		return err
 	}
 	if !right {
-		return store.User{}, refuse(ErrPassword, try.failed(ctx))
+		return refuse(ErrPassword, try.failed(ctx))
 	}
-	if err := try.succeeded(ctx); err != nil {
-		return store.User{}, err
-	}
-	return s.setPassword(ctx, by, user, password)
+	return try.succeeded(ctx)
 }
 
 // setPassword sets a password, voids links that would set another one, and

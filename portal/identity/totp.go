@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"image/png"
 	"strings"
+	"time"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
@@ -40,18 +41,33 @@ type Enrolment struct {
 // sealedSecret is what is encrypted in the store: with its owner, so that it is
 // worth nothing in another user's row.
 type sealedSecret struct {
-	User   string `json:"user"`
-	Secret string `json:"secret"`
+	User   string    `json:"user"`
+	Secret string    `json:"secret"`
+	Begun  time.Time `json:"begun"`
 }
 
+// enrolmentLife is how long a secret waits for its first code. Whoever comes by the
+// session later is not shown it.
+const enrolmentLife = 15 * time.Minute
+
 // BeginTOTP makes a new secret for a user, in place of one that is not confirmed.
-// store.ErrConflict when the second factor is confirmed.
-func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User) (*Enrolment, error) {
+// Who has a password proves that they know it: whoever has come by a session must
+// not lock its owner out. Errors: ErrPassword, a *Throttled, or store.ErrConflict
+// when the second factor is confirmed.
+func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User, password string) (*Enrolment, error) {
+	if user.HasSecondFactor() {
+		return nil, store.ErrConflict
+	}
+	if user.PasswordHash != "" {
+		if err := s.provePassword(ctx, by, user, password); err != nil {
+			return nil, err
+		}
+	}
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: issuer, AccountName: user.Email})
 	if err != nil {
 		return nil, fmt.Errorf("second factor: %w", err)
 	}
-	plain, err := json.Marshal(sealedSecret{user.ID, key.Secret()}) //nolint:gosec // to be sealed
+	plain, err := json.Marshal(sealedSecret{user.ID, key.Secret(), s.now()}) //nolint:gosec // to be sealed
 	if err != nil {
 		return nil, err
 	}
@@ -65,17 +81,17 @@ func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User) (
 	return enrolment(key)
 }
 
-// PendingTOTP returns what BeginTOTP has made and nobody has confirmed yet; nil
-// when there is nothing of the kind.
+// PendingTOTP returns what BeginTOTP has made within a quarter of an hour and nobody
+// has confirmed yet; nil when there is nothing of the kind.
 func (s *Service) PendingTOTP(user store.User) (*Enrolment, error) {
 	if user.TOTP == nil || user.HasSecondFactor() {
 		return nil, nil
 	}
-	secret, err := s.secretOf(user)
-	if err != nil {
+	sealed, err := s.open(user)
+	if err != nil || s.now().Sub(sealed.Begun) >= enrolmentLife {
 		return nil, err
 	}
-	raw, err := base32.DecodeString(secret)
+	raw, err := base32.DecodeString(sealed.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("second factor: %w", err)
 	}
@@ -154,11 +170,11 @@ func (s *Service) RemoveTOTP(ctx context.Context, by store.By, user store.User, 
 // takeCode uses up a code.
 func (s *Service) takeCode(ctx context.Context, by store.By, user store.User, code string) error {
 	return s.trySecondFactor(ctx, by, user, ErrCode, func() (bool, error) {
-		secret, err := s.secretOf(user)
+		sealed, err := s.open(user)
 		if err != nil {
 			return false, err
 		}
-		step, found, err := s.stepOf(secret, code)
+		step, found, err := s.stepOf(sealed.Secret, code)
 		if err != nil || !found {
 			return false, err
 		}
@@ -199,15 +215,15 @@ func (s *Service) stepOf(secret, code string) (step int64, found bool, err error
 	return step, found, nil
 }
 
-// secretOf opens the secret of a user's second factor.
-func (s *Service) secretOf(user store.User) (string, error) {
+// open opens the secret of a user's second factor.
+func (s *Service) open(user store.User) (sealedSecret, error) {
 	plain, err := s.keys.Open(string(user.TOTP))
 	if err != nil {
-		return "", fmt.Errorf("second factor: %w", err)
+		return sealedSecret{}, fmt.Errorf("second factor: %w", err)
 	}
 	var opened sealedSecret
 	if err := json.Unmarshal(plain, &opened); err != nil || opened.User != user.ID {
-		return "", errors.New("second factor: the secret is another user's")
+		return sealedSecret{}, errors.New("second factor: the secret is another user's")
 	}
-	return opened.Secret, nil
+	return opened, nil
 }

@@ -21,7 +21,7 @@ func TestEnrolment(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, pending)
 
-	enrolment, err := w.BeginTOTP(w.ctx, by, u)
+	enrolment, err := w.BeginTOTP(w.ctx, by, u, password)
 	require.NoError(t, err)
 	u = w.again(u)
 	require.False(t, u.HasSecondFactor())
@@ -51,9 +51,46 @@ func TestEnrolment(t *testing.T) {
 	pending, err = w.PendingTOTP(confirmed)
 	require.NoError(t, err)
 	require.Nil(t, pending, "never shown again")
-	_, err = w.BeginTOTP(w.ctx, by, confirmed)
+	_, err = w.BeginTOTP(w.ctx, by, confirmed, "no matter")
 	require.ErrorIs(t, err, store.ErrConflict)
 	require.Same(t, ErrCode, w.SecondFactor(w.ctx, by, confirmed, w.code(secret)), "the code that confirmed does not sign in")
+}
+
+func TestASessionAloneEnrolsNothing(t *testing.T) {
+	w := newWorld(t)
+	u := w.user(ann)
+	for range freeOfAccount {
+		_, err := w.BeginTOTP(w.ctx, by, u, "another four words")
+		require.Same(t, ErrPassword, err)
+	}
+	require.Nil(t, w.again(u).TOTP)
+	var throttled *Throttled
+	_, err := w.BeginTOTP(w.ctx, by, u, password)
+	require.ErrorAs(t, err, &throttled)
+	_, err = w.ChangePassword(w.ctx, by, u, password, "another four words")
+	require.ErrorAs(t, err, &throttled, "the tries are counted together")
+	w.clock.pass(throttled.Wait)
+	_, err = w.BeginTOTP(w.ctx, by, u, password)
+	require.NoError(t, err)
+
+	guest := w.user("bob@pacs.example", func(u *store.User) { u.PasswordHash = "" })
+	_, err = w.BeginTOTP(w.ctx, by, guest, "")
+	require.NoError(t, err, "who has no password is not asked for one")
+}
+
+func TestAnEnrolmentWaitsForAQuarterOfAnHour(t *testing.T) {
+	w := newWorld(t)
+	u := w.user(ann)
+	_, err := w.BeginTOTP(w.ctx, by, u, password)
+	require.NoError(t, err)
+	w.clock.pass(enrolmentLife - time.Second)
+	pending, err := w.PendingTOTP(w.again(u))
+	require.NoError(t, err)
+	require.NotNil(t, pending)
+	w.clock.pass(time.Second)
+	pending, err = w.PendingTOTP(w.again(u))
+	require.NoError(t, err)
+	require.Nil(t, pending, "whoever comes by the session later is not shown it")
 }
 
 func TestCodesAndTheirTime(t *testing.T) {

@@ -48,7 +48,14 @@ func TestAdministratorsAreLedToASecondFactor(t *testing.T) {
 	require.NotContains(t, b.get("/account/second-factor").body, "data:image")
 
 	b.post("/account/totp/confirm", "code", "123456").goes(t, "/account/second-factor")
-	shown := b.post("/account/totp")
+	form = b.get("/account/second-factor")
+	require.Contains(t, form.body, `autocomplete="current-password"`)
+	require.Contains(t, form.body, `autocomplete="username" value="boss@elsewhere.example"`)
+	require.Contains(t, b.post("/account/totp").wrong(t, "field-current"), "not your current password")
+	unproven := b.post("/account/totp", "current", fresh)
+	require.Contains(t, unproven.wrong(t, "field-current"), "not your current password")
+	require.NotContains(t, unproven.body, "data:image")
+	shown := b.post("/account/totp", "current", password)
 	shown.shows(t, http.StatusOK, `src="data:image/png;base64,`)
 	secret := strings.ReplaceAll(regexp.MustCompile(`<code class="mono">([A-Z2-7 ]+)</code>`).FindStringSubmatch(shown.body)[1], " ", "")
 	w.private = append(w.private, secret)
@@ -67,13 +74,42 @@ func TestAdministratorsAreLedToASecondFactor(t *testing.T) {
 	b.get("/account/second-factor").goes(t, "/account")
 	require.Empty(t, codePattern.FindString(b.get("/account").body), "never shown again")
 	require.Contains(t, b.get("/console").body, "console user_")
-	b.post("/account/totp").shows(t, http.StatusConflict, "Already changed")
+	b.post("/account/totp", "current", password).shows(t, http.StatusConflict, "Already changed")
 
 	w.pass(time.Minute)
 	b.post("/account/totp/remove", "code", w.code(secret)).shows(t, http.StatusForbidden, "cannot be removed")
 	require.NotContains(t, b.get("/account").body, "/account/totp/remove")
 	b.get(link).shows(t, http.StatusGone, "This link is over")
 	b.post(link, "name", "Bo", "password", password).shows(t, http.StatusGone, "This link is over")
+}
+
+func TestGuessingThePasswordInAStolenSessionIsSlow(t *testing.T) {
+	w := newWorld(t)
+	w.user(ann, store.RoleDeveloper)
+	thief := w.browser()
+	thief.login(ann)
+	var last seen
+	for range 20 {
+		if last = thief.post("/account/totp", "current", fresh); last.status != http.StatusUnprocessableEntity {
+			break
+		}
+	}
+	require.Equal(t, http.StatusTooManyRequests, last.status)
+	require.NotEmpty(t, last.header.Get("Retry-After"))
+	thief.post("/account/totp", "current", password).shows(t, http.StatusTooManyRequests, "Current password")
+}
+
+func TestAnEnrolmentThatWasLeftIsBegunAgain(t *testing.T) {
+	w := newWorld(t)
+	w.user(ann, store.RoleDeveloper)
+	b := w.browser()
+	b.login(ann)
+	b.post("/account/totp", "current", password).shows(t, http.StatusOK, "data:image/png")
+	w.pass(15 * time.Minute)
+	b.post("/account/totp/confirm", "code", "123456").goes(t, "/account/second-factor")
+	again := b.get("/account/second-factor")
+	again.shows(t, http.StatusOK, "That took too long")
+	require.NotContains(t, again.body, "data:image", "not without the password")
 }
 
 func TestSigningUp(t *testing.T) {
@@ -181,6 +217,10 @@ func TestCompanyLogin(t *testing.T) {
 	u, err := w.store.UserByEmail(t.Context(), ann)
 	require.NoError(t, err)
 
+	own := b.get("/account/second-factor")
+	own.shows(t, http.StatusOK, "Show the QR code")
+	require.NotContains(t, own.body, `name="current"`, "there is no password to ask for")
+	b.post("/account/totp").shows(t, http.StatusOK, "data:image/png")
 	secret, _ := w.enrolled(u)
 	b = w.browser()
 	company(b, "/login/oidc").goes(t, "/login/second-factor")

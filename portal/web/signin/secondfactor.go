@@ -15,10 +15,11 @@ type setUpView struct {
 	Form      *page.Form
 	Enrolment *identity.Enrolment // nil = not begun
 	Admin     bool                // who needs one
+	User      store.User
 }
 
 func (p *Pages) showSetUp(r *page.Request, status int, form *page.Form, enrolment *identity.Enrolment) error {
-	return r.Render(status, "account-second-factor", setUpView{form, enrolment, r.User.Role == store.RoleAdmin})
+	return r.Render(status, "account-second-factor", setUpView{form, enrolment, r.User.Role == store.RoleAdmin, r.User})
 }
 
 func (p *Pages) setUpForm(r *page.Request) error {
@@ -28,11 +29,20 @@ func (p *Pages) setUpForm(r *page.Request) error {
 	return p.showSetUp(r, http.StatusOK, page.NewForm(), nil)
 }
 
-// setUp makes a new secret and shows it in its answer.
+// setUp makes a new secret for somebody who knows the password, and shows it in its
+// answer.
 func (p *Pages) setUp(r *page.Request) error {
-	enrolment, err := p.identity.BeginTOTP(r.Context(), r.By(), r.User)
+	form, err := r.ReadForm()
 	if err != nil {
 		return err
+	}
+	enrolment, err := p.identity.BeginTOTP(r.Context(), r.By(), r.User, form.Values.Get("current"))
+	if err != nil {
+		status, err := refused(r, form, "current", err)
+		if err != nil {
+			return err
+		}
+		return p.showSetUp(r, status, form, nil)
 	}
 	return p.showSetUp(r, http.StatusOK, page.NewForm(), enrolment)
 }
@@ -49,6 +59,9 @@ func (p *Pages) confirm(r *page.Request) error {
 		return err
 	}
 	if enrolment == nil {
+		if r.User.TOTP != nil && !r.User.HasSecondFactor() {
+			r.Flash("warn", "That took too long, and nothing is set up: have a new QR code shown, and remove the old one from your app.")
+		}
 		return r.Redirect("/account/second-factor")
 	}
 	codes, user, err := p.identity.ConfirmTOTP(r.Context(), r.By(), r.User, form.Value("code"))

@@ -138,7 +138,7 @@ func (w *world) user(email string, role store.Role) store.User {
 // enrolled gives a user a second factor, by the service.
 func (w *world) enrolled(u store.User) (secret string, codes []string) {
 	w.t.Helper()
-	enrolment, err := w.identity.BeginTOTP(w.t.Context(), store.System, u)
+	enrolment, err := w.identity.BeginTOTP(w.t.Context(), store.System, u, password)
 	require.NoError(w.t, err)
 	secret = strings.ReplaceAll(enrolment.Secret, " ", "")
 	u, err = w.store.User(w.t.Context(), u.ID)
