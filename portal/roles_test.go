@@ -36,6 +36,7 @@ const (
 	owners               // likewise
 	administrators       // with a second factor
 	deciders             // administrators who did not ask themselves
+	invited              // into the team: the outsider is
 )
 
 // rightsTable has every route.
@@ -65,8 +66,9 @@ var rightsTable = map[right][]string{
 	},
 	owners: {
 		"POST /apps/{app}/archive", "POST /teams/{team}/rename", "POST /teams/{team}/members",
-		"POST /teams/{team}/members/{user}/role", "POST /teams/{team}/members/{user}/remove",
+		"POST /teams/{team}/members/{user}/role", "POST /teams/{team}/members/{user}/remove", "POST /teams/{team}/invitations/{invitation}/withdraw",
 	},
+	invited: {"POST /invitations/{invitation}/join", "POST /invitations/{invitation}/decline"},
 	administrators: {
 		"GET /console", "GET /console/requests", "GET /console/requests/{request}", "POST /console/requests/{request}/end",
 		"GET /console/consumers", "GET /console/consumers/{credential}", "POST /console/consumers/{credential}/revoke",
@@ -107,8 +109,10 @@ func refusalOf(role string, needed right) refusal {
 		return let
 	case role == "bare admin":
 		return refusal{http.StatusSeeOther, toSetUp}
-	case needed == developers:
+	case needed == developers, needed == invited && role == "outsider":
 		return let
+	case needed == invited:
+		return nothing
 	case role == "admin", role == "requester": // who see through the console what teams have
 		switch {
 		case needed == administrators, needed == deciders && role == "admin":

@@ -170,12 +170,14 @@ func (w *world) fill() {
 	require.NoError(w.t, err)
 	invitation, token, err := s.Invite(ctx, w.by("admin"), store.Invitation{Email: "new@pacs.example", Role: store.RoleDeveloper, Expires: time.Now().Add(time.Hour)})
 	require.NoError(w.t, err)
+	into, _, err := s.InviteToTeam(ctx, w.by("owner"), store.Invitation{Email: w.users["outsider"].Email, TeamID: team.ID, Expires: time.Now().Add(time.Hour)})
+	require.NoError(w.t, err)
 	announcement, err := s.Announce(ctx, w.by("admin"), store.Announcement{Title: "Maintenance", Text: "Tonight", Level: store.LevelWarn, Ends: time.Now().Add(time.Hour)})
 	require.NoError(w.t, err)
 	require.NoError(w.t, s.PutUsage(ctx, []store.UsageRow{{KeyID: credential.KeyID, Day: store.DayOf(time.Now()), Hospital: "harbor", Interaction: "read", Status: 200, Calls: 1234}}))
 	w.ids = map[string]string{
 		"app": app.ID, "idle": idle.ID, "request": ask("requester").ID, "approved": approved.ID, "credential": credential.ID, "team": team.ID, "user": w.users["target"].ID,
-		"invitation": invitation.ID, "announcement": announcement.ID, "token": token, "plan": "trial", "hospital": "harbor", "file": "reference.css", "$": "", "disabled": w.users["disabled"].ID,
+		"invitation": invitation.ID, "into": into.ID, "announcement": announcement.ID, "token": token, "plan": "trial", "hospital": "harbor", "file": "reference.css", "$": "", "disabled": w.users["disabled"].ID,
 	}
 	w.ask("owner", http.MethodGet, "/openapi.json", nil) // the portal makes its own key now, and not as a trace of another request
 }
@@ -197,9 +199,12 @@ func (w *world) session(role string) string {
 // others are what some routes are about in place of what most are: what they do
 // cannot be done to that.
 var others = map[string][2]string{
-	"/apps/{app}/archive":             {"{app}", "{idle}"}, // has no key that works
-	"/console/users/{user}/enable":    {"{user}", "{disabled}"},
-	"/console/requests/{request}/end": {"{request}", "{approved}"},
+	"/apps/{app}/archive":                             {"{app}", "{idle}"}, // has no key that works
+	"/console/users/{user}/enable":                    {"{user}", "{disabled}"},
+	"/console/requests/{request}/end":                 {"{request}", "{approved}"},
+	"/teams/{team}/invitations/{invitation}/withdraw": {"{invitation}", "{into}"},
+	"/invitations/{invitation}/join":                  {"{invitation}", "{into}"},
+	"/invitations/{invitation}/decline":               {"{invitation}", "{into}"},
 }
 
 // path is the address of a route, with the ids of what there is.

@@ -46,10 +46,10 @@ type Credentials interface {
 	Update(ctx context.Context, by store.By, id string, changes credentials.Changes) error
 }
 
-// Inviter invites people who have no account yet. mailed says that the link was
-// sent to them; if not, whoever invites passes it on.
+// Inviter invites people into teams, whether they have an account or not. mailed
+// says that the link was sent to them; if not, whoever invites passes it on.
 type Inviter interface {
-	Invite(context.Context, store.By, store.Invitation) (link string, mailed bool, err error)
+	InviteToTeam(context.Context, store.By, store.Invitation) (link string, mailed bool, err error)
 }
 
 // Options are what the pages work with. All but AutoApprove and Now are required.
@@ -128,9 +128,12 @@ func (p *Pages) Routes() []page.Route {
 		post("/teams/new", p.createTeam),
 		get("/teams/{team}", p.ofTeam(toSee, p.team)),
 		post("/teams/{team}/rename", p.ofTeam(toOwn, p.renameTeam)),
-		post("/teams/{team}/members", p.ofTeam(toOwn, p.addMember)),
+		post("/teams/{team}/members", p.ofTeam(toOwn, p.inviteMember)),
+		post("/teams/{team}/invitations/{invitation}/withdraw", p.ofTeam(toOwn, p.withdrawInvitation)),
 		post("/teams/{team}/members/{user}/role", p.ofTeam(toOwn, p.changeRole)),
 		post("/teams/{team}/members/{user}/remove", p.ofTeam(toOwn, p.removeMember)),
 		post("/teams/{team}/leave", p.ofTeam(toSee, p.leaveTeam)),
+		post("/invitations/{invitation}/join", p.joinTeam),
+		post("/invitations/{invitation}/decline", p.declineInvitation),
 	}
 }

@@ -219,18 +219,18 @@ func (g *gateway) KeyErrors(_ context.Context, id string) ([]adminapi.CallError,
 
 // inviter stands for the one that sends mail.
 type inviter struct {
-	mailed      bool
-	invitations []store.Invitation
-	problem     error
+	store   *store.Store
+	mailed  bool
+	problem error
 }
 
-func (i *inviter) Invite(_ context.Context, _ store.By, invitation store.Invitation) (string, bool, error) {
+func (i *inviter) InviteToTeam(ctx context.Context, by store.By, invitation store.Invitation) (string, bool, error) {
 	if i.problem != nil {
 		return "", false, i.problem
 	}
-	i.invitations = append(i.invitations, invitation)
-	if i.mailed {
-		return "", true, nil
+	invitation.Expires = time.Now().Add(time.Hour)
+	if _, _, err := i.store.InviteToTeam(ctx, by, invitation); err != nil || i.mailed {
+		return "", i.mailed, err
 	}
 	return "https://portal.example/invitation/token-of-the-link", false, nil
 }
@@ -250,7 +250,8 @@ type site struct {
 
 func newSite(t testing.TB, autoApprove ...string) *site {
 	t.Helper()
-	s := &site{t: t, store: storetest.Open(t, storetest.SQLite), gateway: newGateway(), inviter: &inviter{}, users: map[string]store.User{}}
+	s := &site{t: t, store: storetest.Open(t, storetest.SQLite), gateway: newGateway(), users: map[string]store.User{}}
+	s.inviter = &inviter{store: s.store}
 	log := slog.New(slog.DiscardHandler)
 	s.pages = developer.New(developer.Options{
 		Store: s.store, Gateway: s.gateway, Credentials: credentials.New(s.store, s.gateway, log), Inviter: s.inviter,

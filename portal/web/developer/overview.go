@@ -21,6 +21,9 @@ func (p *Pages) overview(r *page.Request) error {
 	if seen.memberships, err = p.store.TeamsOf(ctx, r.User.ID); err != nil {
 		return err
 	}
+	if seen.Invitations, err = p.store.InvitationsOf(ctx, r.User.ID); err != nil {
+		return err
+	}
 	if seen.requests, err = p.store.RequestsOf(ctx, r.User.ID); err != nil {
 		return err
 	}
@@ -51,12 +54,13 @@ func (p *Pages) overview(r *page.Request) error {
 
 // overviewData is what the overview shows.
 type overviewData struct {
-	Name   string
-	At     time.Time
-	Apps   []store.App
-	Ending []ownCredential
-	Usage  store.Usage
-	Chart  ui.Chart
+	Name        string
+	At          time.Time
+	Invitations []store.TeamInvitation // into teams
+	Apps        []store.App
+	Ending      []ownCredential
+	Usage       store.Usage
+	Chart       ui.Chart
 
 	memberships []store.Membership
 	requests    []store.AccessRequest

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/portal/store"
 )
 
-// needs tells who may use each route: "all", or by role in the team.
+// needs tells who may use each route: "all", "invited", or by role in the team.
 var needs = map[string]string{
 	"GET /{$}": "all", "GET /apps": "all", "GET /apps/new": "all", "POST /apps/new": "all",
 	"GET /usage": "all", "GET /usage.csv": "all", "GET /teams": "all", "GET /teams/new": "all", "POST /teams/new": "all",
@@ -25,11 +27,15 @@ var needs = map[string]string{
 
 	"POST /apps/{app}/archive": "owner", "POST /teams/{team}/rename": "owner", "POST /teams/{team}/members": "owner",
 	"POST /teams/{team}/members/{user}/role": "owner", "POST /teams/{team}/members/{user}/remove": "owner",
+	"POST /teams/{team}/invitations/{invitation}/withdraw": "owner",
+
+	"POST /invitations/{invitation}/join": "invited", "POST /invitations/{invitation}/decline": "invited",
 }
 
 func TestEveryRouteForEveryRole(t *testing.T) {
 	routes := newSite(t).pages.Routes()
 	require.Len(t, needs, len(routes), "every route is in the table")
+	const invited = "admin" // the last who asks
 	ranks := map[string]int{"outsider": 0, "admin": 0, "viewer": 1, "member": 2, "owner": 3}
 	for _, route := range routes {
 		name := route.Method + " " + route.Path
@@ -41,9 +47,10 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 			approved := s.approved(app, time.Time{})
 			waiting := s.request(app)
 			credential := s.credential(approved, "night", 0)
-			path := strings.NewReplacer("{$}", "", "{app}", app.ID, "{request}", waiting.ID, "{credential}", credential.ID, "{team}", s.team.ID, "{user}", s.users["other"].ID).Replace(route.Path)
+			path := strings.NewReplacer("{$}", "", "{app}", app.ID, "{request}", waiting.ID, "{credential}", credential.ID, "{team}", s.team.ID, "{user}", s.users["other"].ID,
+				"{invitation}", s.invited(invited+"@pacs.example", store.TeamMember).ID).Replace(route.Path)
 			form := []string{"request", approved.ID}
-			for _, role := range []string{"outsider", "admin", "viewer", "member", "owner"} {
+			for _, role := range []string{"outsider", "viewer", "member", "owner", "admin"} {
 				reader := s.as(role)
 				got := answer{}
 				if route.Method == http.MethodPost {
@@ -52,7 +59,9 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 					got = reader.get(path)
 				}
 				switch {
-				case need == "all" || ranks[role] >= ranks[need]:
+				case need == "invited" && role != invited:
+					require.Equal(t, http.StatusNotFound, got.status, role)
+				case need == "all" || need == "invited" || ranks[role] >= ranks[need]:
 					require.NotContains(t, []int{403, 404, 500}, got.status, "%s: %s", role, got.body)
 				case ranks[role] == 0:
 					require.Equal(t, http.StatusNotFound, got.status, role)

@@ -9,13 +9,22 @@ import (
 	"fhirgate/portal/web/ui"
 )
 
-// teams lists the teams of the reader.
+// teamsData are the teams of the reader, and those that they may join.
+type teamsData struct {
+	Invitations []store.TeamInvitation
+	Memberships []store.Membership
+}
+
 func (p *Pages) teams(r *page.Request) error {
-	memberships, err := p.store.TeamsOf(r.Context(), r.User.ID)
-	if err != nil {
+	var shown teamsData
+	var err error
+	if shown.Invitations, err = p.store.InvitationsOf(r.Context(), r.User.ID); err != nil {
 		return err
 	}
-	return r.Render(http.StatusOK, "dev-teams", memberships)
+	if shown.Memberships, err = p.store.TeamsOf(r.Context(), r.User.ID); err != nil {
+		return err
+	}
+	return r.Render(http.StatusOK, "dev-teams", shown)
 }
 
 func (p *Pages) newTeam(r *page.Request) error {
@@ -32,14 +41,18 @@ func (p *Pages) createTeam(r *page.Request) error {
 		return r.Render(http.StatusUnprocessableEntity, "dev-team-form", form)
 	}
 	team, err := p.store.CreateTeam(r.Context(), r.By(), name)
-	if errors.Is(err, store.ErrConflict) {
+	switch {
+	case errors.Is(err, store.ErrConflict):
 		form.Fail("name", teamTaken)
-		return r.Render(http.StatusUnprocessableEntity, "dev-team-form", form)
-	}
-	if err != nil {
+	case errors.Is(err, store.ErrFull):
+		form.Fail("name", ownsMost)
+	case err != nil:
 		return err
 	}
-	r.Flash("ok", "The team is there, and you own it. Add those who work with you.")
+	if !form.OK() {
+		return r.Render(http.StatusUnprocessableEntity, "dev-team-form", form)
+	}
+	r.Flash("ok", "The team is there, and you own it. Invite those who work with you.")
 	return r.Redirect("/teams/%s", team.ID)
 }
 
@@ -57,7 +70,8 @@ type teamData struct {
 	Team    ownTeam
 	Members []store.Member
 	Apps    []store.App
-	You     string // id of the reader
+	Invited []store.TeamInvitation // open ones; owners only
+	You     string                 // id of the reader
 
 	Rename *page.Form
 	Add    *page.Form
@@ -70,7 +84,7 @@ func (teamData) Roles() []ui.Option {
 	return []ui.Option{
 		{Value: string(store.TeamMember), Label: "Member", Help: "Makes apps, requests and credentials."},
 		{Value: string(store.TeamViewer), Label: "Viewer", Help: "Sees everything but secrets, and changes nothing."},
-		{Value: string(store.TeamOwner), Label: "Owner", Help: "Also adds and removes members, renames the team and archives apps."},
+		{Value: string(store.TeamOwner), Label: "Owner", Help: "Also invites and removes members, renames the team and archives apps."},
 	}
 }
 
@@ -97,6 +111,11 @@ func (p *Pages) renderTeam(r *page.Request, status int, shown teamData) error {
 	}
 	if shown.Apps, err = p.store.AppsOfTeam(r.Context(), shown.Team.ID); err != nil {
 		return err
+	}
+	if shown.Team.Rights.CanOwn() {
+		if shown.Invited, err = p.store.InvitationsInto(r.Context(), shown.Team.ID); err != nil {
+			return err
+		}
 	}
 	shown.You = r.User.ID
 	if shown.Rename == nil {

@@ -51,7 +51,7 @@ func (p *Pages) Routes() []page.Route {
 		{Method: post, Path: "/signup", Access: page.Public, Handle: p.signUp},
 		{Method: get, Path: "/verify-email", Access: page.Public, Handle: p.verifyForm},
 		{Method: post, Path: "/verify-email", Access: page.Public, Handle: p.verify},
-		{Method: get, Path: "/invitation/{token}", Access: page.Public, Handle: p.invitationForm},
+		{Method: get, Path: "/invitation/{token}", Access: page.Public, Handle: p.invitation},
 		{Method: post, Path: "/invitation/{token}", Access: page.Public, Handle: p.accept},
 		{Method: get, Path: "/forgot-password", Access: page.Public, Handle: p.forgotForm},
 		{Method: post, Path: "/forgot-password", Access: page.Public, Handle: p.forgot},

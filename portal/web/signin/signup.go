@@ -77,48 +77,6 @@ func (p *Pages) verify(r *page.Request) error {
 	})
 }
 
-func (p *Pages) invitationForm(r *page.Request) error {
-	view, err := p.invitation(r)
-	if err != nil {
-		return err
-	}
-	view.Form = page.NewForm()
-	return r.Render(http.StatusOK, "invitation", view)
-}
-
-// invitation returns the page of the invitation that the address names.
-func (p *Pages) invitation(r *page.Request) (newAccountView, error) {
-	token := r.PathValue("token")
-	invitation, err := p.identity.Invitation(r.Context(), token)
-	if err != nil {
-		return newAccountView{}, linkOver(err)
-	}
-	view := newAccountView{Email: invitation.Email, Token: token, Admin: invitation.Role == store.RoleAdmin, Provider: p.identity.OIDCName()}
-	if invitation.TeamID != "" {
-		team, err := p.store.Team(r.Context(), invitation.TeamID)
-		if err != nil {
-			return newAccountView{}, err
-		}
-		view.Team = team.Name
-	}
-	return view, nil
-}
-
-func (p *Pages) accept(r *page.Request) error {
-	form, err := r.ReadForm()
-	if err != nil {
-		return err
-	}
-	view, err := p.invitation(r)
-	if err != nil {
-		return err
-	}
-	view.Form = form
-	return p.newAccount(r, "invitation", view, func(name, password string) (store.User, error) {
-		return p.identity.AcceptInvitation(r.Context(), r.By(), view.Token, name, password)
-	})
-}
-
 // newAccount makes an account of what a form holds and lets its owner in, or shows
 // the page again with all that is wrong.
 func (p *Pages) newAccount(r *page.Request, template string, view newAccountView, create func(name, password string) (store.User, error)) error {
