@@ -24,11 +24,13 @@ type Act struct {
 
 // ActFilter chooses acts. Empty fields choose all.
 type ActFilter struct {
-	Search string // in user name, name, subject and detail
-	Name   string
-	UserID string
-	From   time.Time // included
-	To     time.Time // excluded
+	Search   string // in user name, name, subject and detail
+	Name     string
+	UserID   string
+	Subjects []string  // of any of these subjects
+	From     time.Time // included
+	To       time.Time // excluded
+	Before   int64     // only acts of a lower seq; 0 = all
 }
 
 // Verdict is what a verification of the acts found.
@@ -146,19 +148,4 @@ func (s *Store) appendAct(ctx context.Context, q queries, by By, done act) error
 // secret and nothing about patients.
 func (s *Store) Record(ctx context.Context, by By, name, kind, subject string, detail map[string]string) error {
 	return s.change(ctx, by, func(queries) (act, error) { return act{name, kind, subject, detail}, nil })
-}
-
-// Acts returns acts, newest first.
-func (s *Store) Acts(ctx context.Context, filter ActFilter, page Page) (List[Act], error) {
-	chosen := selection{columns: actColumns, table: "acts", alias: "a", order: "seq DESC"}
-	chosen.where.is("name", filter.Name)
-	chosen.where.is("user_id", filter.UserID)
-	if !filter.From.IsZero() {
-		chosen.where.add("time >= ?", filter.From.UnixMicro())
-	}
-	if !filter.To.IsZero() {
-		chosen.where.add("time < ?", filter.To.UnixMicro())
-	}
-	chosen.where.contains(filter.Search, "user_name", "name", "subject", "detail")
-	return list(ctx, s.read(), scanAct, chosen, page)
 }

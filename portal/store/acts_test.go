@@ -46,6 +46,11 @@ func TestActs(t *testing.T) {
 			"subject":   {store.ActFilter{Search: "NORTH"}, []int64{2}},
 			"detail":    {store.ActFilter{Search: "taken"}, []int64{1}},
 			"user name": {store.ActFilter{Search: "ada"}, []int64{1}},
+			"subjects":  {store.ActFilter{Subjects: []string{"north", "south"}}, []int64{2}},
+			"before":    {store.ActFilter{Before: 2}, []int64{1}},
+			"across":    {store.ActFilter{Search: "fhirgate gateway.check"}, []int64{2}},
+			"percent":   {store.ActFilter{Search: "%"}, nil},
+			"blank":     {store.ActFilter{Search: " "}, []int64{2, 1}},
 			"none":      {store.ActFilter{Search: "ada", Name: "gateway.check"}, nil},
 		} {
 			found, err := w.Acts(ctx, test.filter, store.Page{})

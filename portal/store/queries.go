@@ -121,6 +121,14 @@ func (c *conditions) is(column, value string) {
 	}
 }
 
+// oneOf adds that the column has one of the values.
+func (c *conditions) oneOf(column string, values []string) {
+	c.parts = append(c.parts, column+" IN ("+marks(len(values))+")")
+	for _, value := range values {
+		c.args = append(c.args, value)
+	}
+}
+
 // like is the condition that the column before it contains a text, which is given
 // as its pattern.
 const like = ` LIKE ? ESCAPE '\'`

@@ -47,11 +47,7 @@ func (u UsageQuery) from(sums string) (string, []any) {
 	case u.Owners != nil:
 		chosen = u.Owners
 	}
-	args := make([]any, len(chosen))
-	for i, id := range chosen {
-		args[i] = id
-	}
-	where.add(column+" IN ("+marks(len(args))+")", args...)
+	where.oneOf(column, chosen)
 	where.add("day >= ? AND day <= ?", string(u.From), string(u.To))
 	where.is("hospital", u.Hospital)
 	return " FROM " + table + where.String(), where.args

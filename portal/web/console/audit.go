@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"fhirgate/portal/store"
@@ -20,29 +22,42 @@ func (p *Pages) audit(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	list := store.List[store.Act]{Page: r.Page(pageSize)}
+	var list store.FoundActs
 	if form.OK() {
 		if list, err = p.store.Acts(r.Context(), filter, r.Page(pageSize)); err != nil {
 			return err
 		}
 	}
 	filtered := false
-	for _, name := range []string{"search", "name", "user", "from", "to"} {
+	for _, name := range []string{"search", "name", "user", "from", "to", "before"} {
 		filtered = filtered || form.Value(name) != ""
 	}
 	data := struct {
 		Form     *page.Form
 		Query    url.Values
-		List     store.List[store.Act]
+		List     store.FoundActs
 		Acts     []shownAct
 		Names    []actName
 		Filtered bool
+		Older    url.Values // asks for what the search has not looked at; nil = it has looked at all
 		Trail    trail.State
-	}{form, form.Values, list, actsShown(list.Items), actNames(), filtered, p.trail.State()}
+	}{form, form.Values, list, actsShown(list.Items), actNames(), filtered, older(form.Values, list.Older), p.trail.State()}
 	if !form.OK() {
 		return r.Render(http.StatusUnprocessableEntity, "console-audit", data)
 	}
 	return listed(r, "console-audit", data)
+}
+
+// older is the question of an address, of the acts before one. It is nil when there
+// are none to look at.
+func older(asked url.Values, before int64) url.Values {
+	if before == 0 {
+		return nil
+	}
+	changed := maps.Clone(asked)
+	changed.Del("page")
+	changed.Set("before", strconv.FormatInt(before, 10))
+	return changed
 }
 
 // actFilter reads the filter of an address, and notes what is wrong in its form.
@@ -55,6 +70,11 @@ func (p *Pages) actFilter(ctx context.Context, form *page.Form) (store.ActFilter
 		filter.To = to.AddDate(0, 0, 1)
 		if filter.To.Before(filter.From) || filter.To.Equal(filter.From) {
 			form.Fail("to", "The last day comes before the first one.")
+		}
+	}
+	if text := form.Value("before"); text != "" {
+		if filter.Before, _ = strconv.ParseInt(text, 10, 64); filter.Before < 1 {
+			form.Fail("search", "The number of the act before which to search is no number.")
 		}
 	}
 	who := form.Value("user")

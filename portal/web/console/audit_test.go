@@ -47,6 +47,23 @@ func TestTheAuditTrailIsFilteredAndPaged(t *testing.T) {
 	}
 }
 
+// TestAnAuditSearchGoesOnWithOlderActs looks for what lies behind more acts than are
+// searched at once.
+func TestAnAuditSearchGoesOnWithOlderActs(t *testing.T) {
+	p, admin, _ := full(t)
+	b := p.as(t, admin)
+	p.sql(t, `WITH RECURSIVE numbers(n) AS (SELECT (SELECT MAX(seq) FROM acts) + 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 25100)
+		INSERT INTO acts SELECT n, 1, '', '', '', 'test.act', '', '', '{}', '', '' FROM numbers`)
+	shown := b.page("/console/audit?search=worklists&page=7")
+	has(t, shown, "Nothing found among the acts that were searched")
+	has(t, shown, `<a href="/console/audit?before=101&amp;search=worklists">Search the older ones</a>`)
+	shown = b.page("/console/audit?before=101&search=access.approve")
+	has(t, shown, `<code>access.approve</code>`)
+	hasNot(t, shown, "older acts")
+	got := b.get("/console/audit?before=none")
+	require.Equal(t, http.StatusUnprocessableEntity, got.Status)
+}
+
 func TestAnExportVerifies(t *testing.T) {
 	p, admin, _ := full(t)
 	b := p.as(t, admin)

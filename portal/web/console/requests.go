@@ -106,7 +106,11 @@ func (p *Pages) showRequest(r *page.Request, status int, form *page.Form) error 
 			view.Others = append(view.Others, other)
 		}
 	}
-	acts, err := p.store.Acts(ctx, store.ActFilter{Search: request.ID, From: request.Created}, store.Page{Size: 4 * glance})
+	about := []string{request.ID}
+	for _, c := range view.Credentials {
+		about = append(about, c.ID)
+	}
+	acts, err := p.store.Acts(ctx, store.ActFilter{Subjects: about}, store.Page{Size: 4 * glance})
 	if err != nil {
 		return err
 	}

@@ -27,12 +27,13 @@ func (p *portal) rested(t *testing.T) {
 	require.Eventually(t, func() bool { state := p.trail.State(); return state.Last != nil && !state.Running }, 10*time.Second, time.Millisecond)
 }
 
-// tamper changes the third act behind the store's back.
-func (p *portal) tamper(t *testing.T) {
+// sql runs statements behind the store's back.
+func (p *portal) sql(t *testing.T, statements ...string) {
+	t.Helper()
 	db, err := sql.Open("sqlite", p.options.SQLite)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
-	for _, statement := range []string{"DROP TRIGGER acts_stay", "UPDATE acts SET name = 'user.nothing' WHERE seq = 3"} {
+	for _, statement := range statements {
 		_, err = db.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
 	}
@@ -63,7 +64,7 @@ func TestABrokenChainIsToldOfEverywhere(t *testing.T) {
 	b := p.as(t, admin)
 	p.verifying(t)
 	hasNot(t, b.page("/console"), "The audit trail is broken")
-	p.tamper(t)
+	p.sql(t, "DROP TRIGGER acts_stay", "UPDATE acts SET name = 'user.nothing' WHERE seq = 3")
 	b.post("/console/audit/verify")
 	p.rested(t)
 	shown := b.page("/console/audit/verify")
@@ -98,11 +99,7 @@ func TestATrailThatCannotBeReadIsToldOf(t *testing.T) {
 	p, admin, _ := full(t)
 	b := p.as(t, admin)
 	p.verifying(t)
-	db, err := sql.Open("sqlite", p.options.SQLite)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	_, err = db.ExecContext(t.Context(), "ALTER TABLE acts_head RENAME TO away")
-	require.NoError(t, err)
+	p.sql(t, "ALTER TABLE acts_head RENAME TO away")
 	<-p.trail.Begin()
 	shown := b.page("/console/audit/verify")
 	has(t, shown, "The trail could not be read")
