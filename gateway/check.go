@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"fhirgate/facade"
@@ -23,25 +25,28 @@ type Checked struct {
 }
 
 // Check reads tyk.conf and every hospital, vendor and plan file as serve would.
-// Its error is a strict.Problems with every mistake of every file, where the
-// files could be read. demo means the files of a demo that was started here.
+// Its error is a strict.Problems with every mistake of every file, unless
+// tyk.conf, which names the folders of the others, could not be read. demo means
+// the files of a demo that was started here.
 func Check(configFile string, demo bool) (*Checked, error) {
 	config, err := loadConfig(configFile, demo)
-	if err != nil {
+	if config == nil {
 		return nil, err
 	}
-	files, err := ReadFiles(strict.Disk{}, foldersOf(config.Settings))
-	if err != nil {
-		return nil, err
-	}
+	var problems strict.Problems
+	errors.As(err, &problems)
+	read := readFolders(strict.Disk{}, foldersOf(config.Settings))
+	files, found := read.join()
+	hospitals, unusable := files.hospitals(nil, nil)
+	problems = slices.Concat(problems, found, unusable, portalProblems(config, read.plans))
 	if err := config.CheckListener(); err != nil {
-		return nil, fmt.Errorf("%s: %w", configFile, err)
+		problems = append(problems, strict.Problem{File: configFile, Text: err.Error()})
 	}
-	snapshot, err := files.Snapshot(config.Settings.PublicURL, nil, nil)
-	if err != nil {
+	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	if err := checkPortal(config, snapshot.Plans); err != nil {
+	snapshot, err := facade.NewSnapshot(strings.TrimSuffix(config.Settings.PublicURL, "/"), hospitals, files.Plans)
+	if err != nil {
 		return nil, err
 	}
 	return &Checked{Config: config, Files: files, snapshot: snapshot}, nil

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"fhirgate/internal/strict"
 )
 
 // TestCheckSeesWhatWouldKeepServeFromStarting: who checks before a restart must
@@ -46,6 +48,47 @@ func TestCheckSeesWhatWouldKeepServeFromStarting(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+// TestEveryMistakeIsToldAtOnce holds what check tells of an installation with a
+// mistake of every kind: none hides another, and none is told of what only
+// follows from another.
+func TestEveryMistakeIsToldAtOnce(t *testing.T) {
+	conf, err := os.ReadFile("../tyk.conf")
+	require.NoError(t, err)
+	text := string(conf)
+	for _, change := range [][2]string{
+		{`"hash_keys": true`, `"hash_keys": false`},
+		{`"routes": "routes"`, `"routes": "testdata/mistakes/routes"`},
+		{`"transforms": "transforms"`, `"transforms": "testdata/mistakes/transforms"`},
+		{`"policies": "policies"`, `"policies": "testdata/mistakes/policies"`},
+		{`"auto_approve": ["trial"]`, `"auto_approve": ["nihgt", "night", "day"], "try_plan": "dya", "cert_file": "none.pem", "key_file": "none.key"`},
+		{`"drain_delay_seconds": 0`, `"drain_delay_secs": 0, "client_ca_file": "none.pem"`},
+	} {
+		text = replaceOnce(t, text, change[0], change[1])
+	}
+	file := filepath.Join(t.TempDir(), "tyk.conf")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	golden, err := os.ReadFile("testdata/mistakes/want.txt")
+	require.NoError(t, err)
+
+	_, err = Check(file, false)
+	var problems strict.Problems
+	require.ErrorAs(t, err, &problems)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	got := strings.NewReplacer(file, "tyk.conf", filepath.Join(here, "testdata/mistakes")+"/", "").Replace(problems.Error())
+	require.Equal(t, string(golden), got+"\n")
+}
+
+// TestATykConfThatCannotBeReadStopsTheCheck: it names the folders of the rest.
+func TestATykConfThatCannotBeReadStopsTheCheck(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tyk.conf")
+	_, err := Check(file, false)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.NoError(t, os.WriteFile(file, []byte("{"), 0o600))
+	_, err = Check(file, false)
+	require.EqualError(t, err, file+":1:1: unexpected EOF")
 }
 
 const harborFile = `version: 1

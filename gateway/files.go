@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"io/fs"
 	"reflect"
 	"slices"
@@ -34,77 +33,103 @@ type Files struct {
 type Folders struct{ Routes, Transforms, Policies string }
 
 // ReadFiles reads all three folders. Its error is a strict.Problems with every
-// mistake of every file, those that only show between files included.
+// mistake of every file, those that only show between files or with the files
+// that they name included. Nothing can be served then.
 func ReadFiles(fsys fs.FS, folders Folders) (*Files, error) {
-	var (
-		files    Files
-		problems strict.Problems
-		errs     [3]error
-	)
-	files.Routes, errs[0] = routes.Load(fsys, folders.Routes)
-	files.Vendors, errs[1] = transforms.Load(fsys, folders.Transforms)
-	files.Plans, errs[2] = policies.Load(fsys, folders.Policies)
-	for _, err := range errs {
-		var found strict.Problems
-		switch {
-		case errors.As(err, &found):
-			problems = append(problems, found...)
-		case err != nil:
-			return nil, err
-		}
+	read := readFolders(fsys, folders)
+	files, problems := read.join()
+	if len(problems) > 0 {
+		// Where all is right Snapshot makes the clients, and finds these.
+		_, found := files.hospitals(nil, nil)
+		problems = append(problems, found...)
 	}
-	if len(problems) == 0 {
-		problems = files.join()
-	}
-	return &files, problems.Err()
+	return files, problems.Err()
 }
 
-// join brings the files together, and finds what is wrong between those that
-// are right by themselves.
-func (f *Files) join() strict.Problems {
-	var problems strict.Problems
-	ids := make(map[string]bool, len(f.Routes))
-	f.rules = make(map[string]*transforms.Vendor, len(f.Routes))
-	f.denied = make(map[string][]smart.Filter, len(f.Routes))
+// read is what the folders hold, file by file.
+type read struct {
+	routes  strict.Folder[*routes.Route]
+	vendors strict.Folder[*transforms.Vendor]
+	plans   strict.Folder[*policies.Plan]
+}
+
+func readFolders(fsys fs.FS, folders Folders) *read {
+	return &read{
+		routes:  routes.Read(fsys, folders.Routes),
+		vendors: transforms.Read(fsys, folders.Transforms),
+		plans:   policies.Read(fsys, folders.Policies),
+	}
+}
+
+// join brings the files together that are right by themselves. The problems are
+// those of the files, and what is wrong between them; nothing is said of a
+// reference to a file that is wrong.
+func (r *read) join() (*Files, strict.Problems) {
+	f := &Files{
+		Routes: r.routes.Sorted(), Vendors: r.vendors.Right, Plans: r.plans.Sorted(),
+		rules: make(map[string]*transforms.Vendor), denied: make(map[string][]smart.Filter),
+	}
+	problems := slices.Concat(r.routes.Problems, r.vendors.Problems, r.plans.Problems)
+	for _, vendor := range f.Vendors {
+		problems = append(problems, vendor.CheckHospitals(r.missingHospital)...)
+	}
 	for i, route := range f.Routes {
-		ids[route.ID] = true
-		for j, rule := range route.Deny {
-			filter, err := smart.ParseFilter(rule.Type, rule.Where)
-			if err != nil {
-				problems = append(problems, route.Problem("deny."+strconv.Itoa(j), "%s", err))
-			}
-			f.denied[route.ID] = append(f.denied[route.ID], filter)
+		denied, found := deniedBy(route)
+		f.denied[route.ID] = denied
+		rules, wrong := r.rulesOf(route)
+		found = append(found, wrong...)
+		if rules != nil {
+			f.rules[route.ID] = rules
+			f.Routes[i], wrong = meet(route, rules)
+			found = append(found, wrong...)
 		}
-		rules, found := f.rulesOf(route)
-		problems = append(problems, found...)
-		if rules == nil || len(found) > 0 {
-			continue
-		}
-		f.rules[route.ID] = rules
-		f.Routes[i], found = meet(route, rules)
 		problems = append(problems, found...)
 	}
 	for _, plan := range f.Plans {
 		for _, id := range plan.Hospitals {
-			if id != policies.AllHospitals && !ids[id] {
-				problems = append(problems, plan.Problem("meta_data.fhirgate.hospitals", "%s", strict.Unknown("hospital", id, sortedKeys(ids))))
+			if id == policies.AllHospitals {
+				continue
+			}
+			if text := r.missingHospital(id); text != "" {
+				problems = append(problems, plan.Problem("meta_data.fhirgate.hospitals", "%s", text))
 			}
 		}
 	}
-	return problems
+	return f, problems
+}
+
+func (r *read) missingHospital(id string) string { return r.routes.Missing("hospital", id) }
+
+// deniedBy returns what the deny rules of a route withhold.
+func deniedBy(route *routes.Route) (denied []smart.Filter, problems strict.Problems) {
+	for i, rule := range route.Deny {
+		filter, err := smart.ParseFilter(rule.Type, rule.Where)
+		if err != nil {
+			problems = append(problems, route.Problem("deny."+strconv.Itoa(i), "%s", err))
+		}
+		denied = append(denied, filter)
+	}
+	return denied, problems
 }
 
 // rulesOf returns the rules for a route: its vendor's, and its own behind them;
-// nil when there are none.
-func (f *Files) rulesOf(route *routes.Route) (*transforms.Vendor, strict.Problems) {
-	vendor, ok := f.Vendors[route.Vendor]
-	if !ok && route.Vendor != "" {
-		return nil, strict.Problems{route.Problem("vendor", "%s", strict.Unknown("vendor", route.Vendor, sortedKeys(f.Vendors)))}
+// nil when there are none. Those that are wrong it leaves out.
+func (r *read) rulesOf(route *routes.Route) (*transforms.Vendor, strict.Problems) {
+	var problems strict.Problems
+	vendor := r.vendors.Right[route.Vendor]
+	if vendor == nil && route.Vendor != "" {
+		if text := r.vendors.Missing("vendor", route.Vendor); text != "" {
+			problems = append(problems, route.Problem("vendor", "%s", text))
+		}
 	}
 	if route.Rules.IsZero() {
-		return vendor, nil
+		return vendor, problems
 	}
-	return vendor.Extend(route.ID, route.File, &route.Rules)
+	extended, found := vendor.Extend(route.ID, route.File, &route.Rules)
+	if len(found) > 0 {
+		return vendor, append(problems, found...)
+	}
+	return extended, append(problems, extended.CheckHospitals(r.missingHospital)...)
 }
 
 // Tests returns the rules of each route that has some, for the tests that stand
@@ -171,6 +196,15 @@ func (f *Files) tykPolicies() map[string]json.RawMessage {
 // not changed since previous (which may be nil) keep their client, and with it
 // their connections and tokens.
 func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot, shared *shared) (*facade.Snapshot, error) {
+	hospitals, problems := f.hospitals(previous, shared)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return facade.NewSnapshot(strings.TrimSuffix(publicURL, "/"), hospitals, f.Plans)
+}
+
+// hospitals makes the routes' clients; see Snapshot.
+func (f *Files) hospitals(previous *facade.Snapshot, shared *shared) ([]*facade.Hospital, strict.Problems) {
 	var problems strict.Problems
 	hospitals := make([]*facade.Hospital, 0, len(f.Routes))
 	for _, route := range f.Routes {
@@ -190,10 +224,7 @@ func (f *Files) Snapshot(publicURL string, previous *facade.Snapshot, shared *sh
 		}
 		hospitals = append(hospitals, h)
 	}
-	if err := problems.Err(); err != nil {
-		return nil, err
-	}
-	return facade.NewSnapshot(strings.TrimSuffix(publicURL, "/"), hospitals, f.Plans)
+	return hospitals, problems
 }
 
 // closeReplaced drops the idle connections of hospitals that now have another

@@ -86,6 +86,7 @@ func TestMistakesBetweenFiles(t *testing.T) {
 		}, nil},
 		"search in a URL, of another hospital": {map[string]string{
 			"transforms/hapi.yaml": replace(replace(goodVendor, "[{param.add: {name: practice, value: {var: practice}}}]", "[{search.get: {}}]"), "type: Encounter", "hospital: lakeside"),
+			"routes/lakeside.yaml": replace(replace(goodRoute, "id: harbor", "id: lakeside"), `fhir"}`, `fhir", search_in_url: true}`),
 		}, nil},
 		"rules of the hospital": {map[string]string{
 			"routes/harbor.yaml": goodRoute + "rules:\n  response:\n    - {name: own, effect: reversible, do: [{trim: {path: identifier.value}}]}\n    - {name: practice, do: [{total.drop: {}}]}\n",
@@ -101,10 +102,49 @@ func TestMistakesBetweenFiles(t *testing.T) {
 			`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "zzzzzzz"; allowed are harbor`,
 			`routes/harbor.yaml:4:9: vendor: unknown vendor "zzzzzzz"; allowed are hapi`,
 		}},
-		"files that are wrong by themselves first": {map[string]string{
-			"routes/harbor.yaml":  replace(goodRoute, "environment: sandbox", "environment: sandpit"),
-			"policies/trial.json": replace(goodPlan, `["harbor"]`, `["zzzzzzz"]`),
-		}, []string{`routes/harbor.yaml:5:14: environment: must be production or sandbox: a key of one never works in the other`}},
+		"beside files that are wrong by themselves": {map[string]string{
+			"routes/harbor.yaml":   replace(goodRoute, "environment: sandbox", "environment: sandpit"),
+			"routes/lakeside.yaml": replace(replace(goodRoute, "id: harbor", "id: lakeside"), "practice:", "praxis:"),
+			"policies/trial.json":  replace(goodPlan, `["harbor"]`, `["harbor", "harbour"]`),
+			"policies/other.json":  "{",
+		}, []string{
+			`policies/other.json:1:1: did not find expected node content`,
+			`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "harbour"; did you mean "harbor"?`,
+			`routes/harbor.yaml:5:14: environment: must be production or sandbox: a key of one never works in the other`,
+			`routes/lakeside.yaml:8:7: vars: the rules of vendor hapi need "practice"`,
+		}},
+		"a hospital whose id is not its file's": {map[string]string{
+			"routes/harbor.yaml":  replace(goodRoute, "id: harbor", "id: bay"),
+			"policies/trial.json": replace(goodPlan, `["harbor"]`, `["harbor", "bay"]`),
+		}, []string{`routes/harbor.yaml:2:5: id: must equal the file name, "harbor"`}},
+		"a vendor whose file is wrong": {map[string]string{
+			"transforms/hapi.yaml": replace(goodVendor, "version: 1", "version: 2"),
+			"routes/harbor.yaml":   replace(goodRoute, "vars:", "deny: [{type: Patient, where: \"name:\"}]\nvars:") + "rules: {request: [{name: own, do: []}]}\n",
+		}, []string{
+			`routes/harbor.yaml:8:8: deny.0: a constraint has no modifier and no chain: its parameter is a plain name`,
+			`routes/harbor.yaml:10:35: rules.request.0.do: holds no operation`,
+			`transforms/hapi.yaml:1:10: version: must be 1`,
+		}},
+		"a hospital of a rule": {map[string]string{
+			"transforms/hapi.yaml": replace(goodVendor, "type: Encounter", "type: Encounter, hospital: [harbor, harbour]") + "    unless: {hospital: lakesid}\n",
+			"routes/lakeside.yaml": replace(goodRoute, "id: harbor", "id: lakeside") + "rules: {response: [{name: own, when: {hospital: lakeside}, unless: {hospital: elsewhere}, do: [{total.drop: {}}]}]}\n",
+		}, []string{
+			`routes/lakeside.yaml:9:79: rules.response.0.unless.hospital: unknown hospital "elsewhere"; allowed are harbor, lakeside`,
+			`transforms/hapi.yaml:5:39: request.0.when.hospital: unknown hospital "harbour"; did you mean "harbor"?`,
+			`transforms/hapi.yaml:7:24: request.0.unless.hospital: unknown hospital "lakesid"; did you mean "lakeside"?`,
+		}},
+		"a hospital of a rule whose file is wrong": {map[string]string{
+			"transforms/hapi.yaml": replace(goodVendor, "type: Encounter", "hospital: lakeside"),
+			"routes/lakeside.yaml": "version: 1\nid: lakeside\nname: [\n",
+		}, []string{`routes/lakeside.yaml:3:1: did not find expected node content`}},
+		"what a client needs": {map[string]string{
+			"routes/harbor.yaml":   replace(replace(goodRoute, `fhir"}`, `fhir", ca_file: none.pem}`), "vendor: hapi", "vendor: hapy"),
+			"routes/lakeside.yaml": replace(replace(goodRoute, "id: harbor", "id: lakeside"), `fhir"}`, `fhir", client_cert: {cert_file: none.pem, key_file: none.key}}`),
+		}, []string{
+			`routes/harbor.yaml:4:9: vendor: unknown vendor "hapy"; did you mean "hapi"?`,
+			`routes/harbor.yaml:6:59: upstream.ca_file: cannot be read`,
+			`routes/lakeside.yaml:6:63: upstream.client_cert: the certificate and its key cannot be read, or do not belong together`,
+		}},
 		"no route": {map[string]string{"routes/harbor.yaml": ""}, []string{"routes: holds no hospital file (*.yaml); docs/add-a-hospital.md shows how to write one"}},
 		"no plan":  {map[string]string{"policies/trial.json": ""}, []string{"policies: holds no plan (*.json); docs/plans.md shows how to write one"}},
 	} {

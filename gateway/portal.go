@@ -184,23 +184,32 @@ func PortalActsKey(o PortalOptions) ([]byte, error) {
 // checkPortal returns what is wrong with the portal's settings beside the plans and
 // the files that they name.
 func checkPortal(config *engine.Config, plans map[string]*policies.Plan) error {
+	return portalProblems(config, strict.Folder[*policies.Plan]{Right: plans}).Err()
+}
+
+// portalProblems is checkPortal where some of the plans may be wrong: what is said
+// of a plan is said of those that are right.
+func portalProblems(config *engine.Config, plans strict.Folder[*policies.Plan]) strict.Problems {
 	settings := config.Settings.Portal
 	if settings == nil {
 		return nil
 	}
 	var problems strict.Problems
 	fail := func(setting, text string) { problems = append(problems, config.Problem("portal."+setting, "%s", text)) }
+	exists := func(setting, plan string) {
+		if text := plans.Missing("plan", plan); text != "" {
+			fail(setting, text)
+		}
+	}
 	for i, id := range settings.AutoApprove {
 		place := "auto_approve." + strconv.Itoa(i)
-		switch plan := plans[id]; {
-		case plan == nil:
-			fail(place, strict.Unknown("plan", id, sortedKeys(plans)))
-		case !slices.Equal(plan.Environments, []string{"sandbox"}):
+		exists(place, id)
+		if plan := plans.Right[id]; plan != nil && !slices.Equal(plan.Environments, []string{"sandbox"}) {
 			fail(place, "the plan reaches real hospitals: an administrator must decide about it")
 		}
 	}
-	if settings.TryPlan != portalconfig.TryPlan && plans[settings.TryPlan] == nil {
-		fail("try_plan", strict.Unknown("plan", settings.TryPlan, sortedKeys(plans)))
+	if settings.TryPlan != portalconfig.TryPlan {
+		exists("try_plan", settings.TryPlan)
 	}
 	if _, err := tls.LoadX509KeyPair(settings.CertFile, settings.KeyFile); settings.CertFile != "" && err != nil {
 		fail("cert_file", "the certificate and its key cannot be read, or do not belong together")
@@ -208,5 +217,5 @@ func checkPortal(config *engine.Config, plans map[string]*policies.Plan) error {
 	if settings.Listen == config.Settings.AdminListen {
 		fail("listen", "is the address of admin_listen")
 	}
-	return problems.Err()
+	return problems
 }

@@ -52,10 +52,11 @@ func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(p, func(a, b Problem) int {
-		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
+	sorted := slices.Clone(p)
+	slices.SortFunc(sorted, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, strings.Compare(a.Text, b.Text))
 	})
-	return slices.Compact(p)
+	return slices.Compact(sorted)
 }
 
 // Document is a decoded file that still knows where its values stood, so that

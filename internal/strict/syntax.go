@@ -39,7 +39,12 @@ func syntaxProblem(file string, data []byte, err error) Problem {
 	if grammar.MatchString(p.Text) {
 		p.Line++
 	}
-	if p.Line > bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))+1 {
+	last := 1 + bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n"))
+	switch {
+	case p.Line <= last:
+	case p.Text == "did not find expected node content":
+		p.Line = last
+	default:
 		p.Line = 1 // yaml tells the end where what is not closed begins in the first line
 	}
 	return p

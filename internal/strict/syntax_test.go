@@ -15,6 +15,8 @@ func TestTheLineOfASyntaxMistake(t *testing.T) {
 		"closed by the other":       {"a: 1\nb: 2\n# c\nd: {e: [f}\ng: 1\n", "4:1: did not find expected ',' or ']'"},
 		"not closed in line 1":      {"a: [1", "1:1: did not find expected ',' or ']'"},
 		"nothing but a bracket":     {"[", "1:1: did not find expected node content"},
+		"a bracket at the end":      {"a: 1\nb: [\n\n", "2:1: did not find expected node content"},
+		"a comma at the end":        {"a: [\n  1,\n", "2:1: did not find expected node content"},
 		"a bracket too many":        {"a: 1\nb: ]\n", "2:1: did not find expected node content"},
 		"indented less":             {"a:\n  b: 1\n c: 2\n", "3:1: did not find expected key"},
 		"a key below a list":        {"a:\n  - 1\n b: 1\n", "3:1: did not find expected key"},
