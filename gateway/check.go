@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"fhirgate/facade"
@@ -35,17 +33,16 @@ func Check(configFile string, demo bool) (*Checked, error) {
 	}
 	var problems strict.Problems
 	errors.As(err, &problems)
-	read := readFolders(strict.Disk{}, foldersOf(config.Settings))
-	files, found := read.join()
-	hospitals, unusable := files.hospitals(nil, nil)
-	problems = slices.Concat(problems, found, unusable, portalProblems(config, read.plans))
 	if err := config.CheckListener(); err != nil {
 		problems = append(problems, strict.Problem{File: configFile, Text: err.Error()})
 	}
-	if err := problems.Err(); err != nil {
+	read := readFolders(strict.Disk{}, foldersOf(config.Settings))
+	problems = append(problems, checkPortal(config, read.plans)...)
+	files, err := read.files(problems)
+	if err != nil {
 		return nil, err
 	}
-	snapshot, err := facade.NewSnapshot(strings.TrimSuffix(config.Settings.PublicURL, "/"), hospitals, files.Plans)
+	snapshot, err := files.Snapshot(config.Settings.PublicURL, nil, nil)
 	if err != nil {
 		return nil, err
 	}

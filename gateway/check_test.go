@@ -89,6 +89,14 @@ func TestATykConfThatCannotBeReadStopsTheCheck(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("{"), 0o600))
 	_, err = Check(file, false)
 	require.EqualError(t, err, file+":1:1: unexpected EOF")
+
+	require.NoError(t, os.WriteFile(file, []byte(`{"hash_kees": true, "fhirgate": {"routes": "none"}}`), 0o600))
+	_, err = Check(file, false)
+	require.ErrorContains(t, err, `unknown key "hash_kees"`)
+	require.ErrorContains(t, err, "none: holds no hospital file")
+	_, err = Check(file, true)
+	require.ErrorContains(t, err, `unknown key "hash_kees"`)
+	require.ErrorContains(t, err, "demo/routes: holds no hospital file")
 }
 
 const harborFile = `version: 1

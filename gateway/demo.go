@@ -34,17 +34,16 @@ func foldersOf(s engine.Settings) Folders {
 }
 
 // loadConfig reads the configuration of a gateway, or of a demo that was started
-// here.
+// here. Beside a strict.Problems it returns what could be read.
 func loadConfig(file string, demo bool) (*engine.Config, error) {
 	if !demo {
 		return engine.LoadConfig(file)
 	}
 	config, err := demoConfig(file)
-	if err != nil {
-		return nil, err
+	if config != nil {
+		useDemoFolders(&config.Settings)
 	}
-	useDemoFolders(&config.Settings)
-	return config, nil
+	return config, err
 }
 
 // demoConfig reads the configuration file, or the one in the binary where there

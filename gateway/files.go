@@ -36,14 +36,7 @@ type Folders struct{ Routes, Transforms, Policies string }
 // mistake of every file, those that only show between files or with the files
 // that they name included. Nothing can be served then.
 func ReadFiles(fsys fs.FS, folders Folders) (*Files, error) {
-	read := readFolders(fsys, folders)
-	files, problems := read.join()
-	if len(problems) > 0 {
-		// Where all is right Snapshot makes the clients, and finds these.
-		_, found := files.hospitals(nil, nil)
-		problems = append(problems, found...)
-	}
-	return files, problems.Err()
+	return readFolders(fsys, folders).files(nil)
 }
 
 // read is what the folders hold, file by file.
@@ -59,6 +52,18 @@ func readFolders(fsys fs.FS, folders Folders) *read {
 		vendors: transforms.Read(fsys, folders.Transforms),
 		plans:   policies.Read(fsys, folders.Policies),
 	}
+}
+
+// files is join for who tells all mistakes at once, those of others included.
+func (r *read) files(others strict.Problems) (*Files, error) {
+	files, problems := r.join()
+	problems = append(problems, others...)
+	if len(problems) > 0 {
+		// Where all is right Snapshot makes the clients, and finds these.
+		_, found := files.hospitals(nil, nil)
+		problems = append(problems, found...)
+	}
+	return files, problems.Err()
 }
 
 // join brings the files together that are right by themselves. The problems are

@@ -181,8 +181,9 @@ func redisConfig(s engine.Storage) *store.Config {
 // load reads hospitals, vendors and plans and makes the facade.
 func (s *server) load() error {
 	settings := s.config.Settings
+	read := readFolders(strict.Disk{}, foldersOf(settings))
 	var err error
-	if s.files, err = ReadFiles(strict.Disk{}, foldersOf(settings)); err != nil {
+	if s.files, err = read.files(checkPortal(s.config, read.plans)); err != nil {
 		return err
 	}
 	if err := s.openShared(); err != nil {
@@ -190,9 +191,6 @@ func (s *server) load() error {
 	}
 	snapshot, err := s.files.Snapshot(settings.PublicURL, nil, s.shared)
 	if err != nil {
-		return err
-	}
-	if err := checkPortal(s.config, snapshot.Plans); err != nil {
 		return err
 	}
 	sealer, err := newSealer(settings.LinkKeysFile)

@@ -183,13 +183,7 @@ func PortalActsKey(o PortalOptions) ([]byte, error) {
 
 // checkPortal returns what is wrong with the portal's settings beside the plans and
 // the files that they name.
-func checkPortal(config *engine.Config, plans map[string]*policies.Plan) error {
-	return portalProblems(config, strict.Folder[*policies.Plan]{Right: plans}).Err()
-}
-
-// portalProblems is checkPortal where some of the plans may be wrong: what is said
-// of a plan is said of those that are right.
-func portalProblems(config *engine.Config, plans strict.Folder[*policies.Plan]) strict.Problems {
+func checkPortal(config *engine.Config, plans strict.Folder[*policies.Plan]) strict.Problems {
 	settings := config.Settings.Portal
 	if settings == nil {
 		return nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -25,8 +26,9 @@ type Config struct {
 
 // LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
 // strict.Problems, with file, line and column: unknown keys, wrong types, and
-// settings of Tyk that would be unsafe here. A missing file is an error (Tyk
-// itself would write a default one).
+// settings of Tyk that would be unsafe here. Beside them comes what could be
+// read, with the folders of the other files, unless the file is no JSON. A
+// missing file is an error (Tyk itself would write a default one).
 func LoadConfig(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -43,29 +45,49 @@ func parseConfig(path string, data []byte) (*Config, error) {
 		*tyk.Config
 		Section json.RawMessage `json:"fhirgate"`
 	}{Config: &c.tyk}
+	var problems strict.Problems
 	if err := decoder.Decode(&document); err != nil {
-		return nil, strict.Problems{jsonProblem(path, data, err)}
+		problems = append(problems, jsonProblem(path, data, err))
+		if !isDecoded(err) {
+			return nil, problems
+		}
+	}
+	if err := tyk.FillEnv(&c.tyk); err != nil {
+		return nil, fmt.Errorf("engine: settings in the environment: %w", err)
+	}
+	if len(problems) == 0 { // else a rule may miss what could not be decoded
+		problems = c.unsafe(path, data)
 	}
 	section := []byte("{}")
 	if document.Section != nil {
 		section = onlySection(data, "fhirgate")
 	}
 	c.doc = strict.Decode(path, section, &c.Settings)
-	problems := c.doc.Problems()
-	if err := tyk.FillEnv(&c.tyk); err != nil {
-		return nil, fmt.Errorf("engine: settings in the environment: %w", err)
+	problems = append(problems, c.doc.Problems()...)
+	problems = append(problems, c.Settings.complete(c.Problem, c.localURL())...)
+	if err := c.absolute(); err != nil {
+		return nil, err
 	}
+	return c, problems.Err()
+}
+
+// isDecoded reports whether encoding/json has decoded all the rest in spite of
+// err: an unknown key, or a value of the wrong type that is not the whole file.
+func isDecoded(err error) bool {
+	var wrongType *json.UnmarshalTypeError
+	return errors.As(err, &wrongType) && wrongType.Field != "" || unknownField.MatchString(err.Error())
+}
+
+// unsafe returns the settings of Tyk that break a rule.
+func (c *Config) unsafe(path string, data []byte) strict.Problems {
+	var problems strict.Problems
 	for _, r := range rules {
 		if text := r.check(&c.tyk); text != "" {
 			line, column := place(data, r.name)
 			problems = append(problems, strict.Problem{File: path, Line: line, Column: column, Text: r.name + ": " + text})
 		}
 	}
-	problems = append(problems, c.Settings.complete(c.Problem, c.localURL())...)
-	if err := c.absolute(); err != nil {
-		return nil, err
-	}
-	return c, problems.Err()
+	return problems
 }
 
 // Problem returns a mistake in the section "fhirgate", with its place in the file.

@@ -87,6 +87,28 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 	assert.Len(t, problems, 3)
 }
 
+// TestAMistakeOfTyksHidesNoneOfOurs has what could be read come beside the mistakes.
+func TestAMistakeOfTyksHidesNoneOfOurs(t *testing.T) {
+	for name, tc := range map[string]struct{ old, with, want string }{
+		"unknown key": {`"hash_keys": true`, `"hash_kees": true`, `16:3: unknown key "hash_kees"`},
+		"wrong type":  {`"listen_port": 8080`, `"listen_port": "8080"`, "listen_port: must be int, not string"},
+	} {
+		broken := strings.NewReplacer(tc.old, tc.with, `"drain_seconds"`, `"drains"`, `"routes": "routes"`, `"routes": "/r"`).Replace(rootConf(t))
+		c, err := parseConfig("tyk.conf", []byte(broken))
+		var problems strict.Problems
+		require.ErrorAs(t, err, &problems, name)
+		require.Len(t, problems, 2, name)
+		assert.Contains(t, problems[0].Error(), tc.want)
+		assert.Contains(t, problems[1].Error(), `51:5: unknown key "drains"`)
+		assert.Equal(t, "/r", c.Settings.Routes)
+	}
+	for _, text := range []string{"[1]", `{"hash_keys": tru`, `{"hash_kees": 1`, ""} {
+		c, err := parseConfig("tyk.conf", []byte(text))
+		require.Error(t, err)
+		assert.Nil(t, c, text)
+	}
+}
+
 func TestAMissingFileIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tyk.conf")
 	_, err := LoadConfig(path)
