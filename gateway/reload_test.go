@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -74,4 +75,24 @@ func TestReloadTellsTykOfChangedPlansOnly(t *testing.T) {
 	require.ErrorAs(t, r.reload(t.Context()), &problems)
 	require.Contains(t, r.facade.Snapshot().Hospitals, "bay", "the old configuration stays as a whole")
 	require.Equal(t, 1, *told)
+}
+
+// TestAReloadTellsAllMistakesAndChangesNothing has mistakes of files, between
+// them and of what they name side by side.
+func TestAReloadTellsAllMistakesAndChangesNothing(t *testing.T) {
+	r, files, told := newReloader(t)
+	before := r.facade.Snapshot()
+	files["policies/bad.json"] = &fstest.MapFile{Data: []byte("{")}
+	files["routes/cove.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(routeFile, "bay", "cove") + "vendor: unusde\ncolour: red\n")}
+	files["routes/dale.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(routeFile, "bay", "dale") + "vendor: unusde\n")}
+	files["routes/east.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(strings.Replace(routeFile, `fhir"}`, `fhir", ca_file: none.pem}`, 1), "bay", "east"))}
+	var problems strict.Problems
+	require.ErrorAs(t, r.reload(t.Context()), &problems)
+	require.EqualError(t, problems, `policies/bad.json:1:1: did not find expected node content
+routes/cove.yaml:7:1: unknown key "colour"; allowed are accept, deny, environment, id, interactions, name, operations, rules, time_zone, upstream, vars, vendor, version
+routes/dale.yaml:6:9: vendor: unknown vendor "unusde"; did you mean "unused"?
+routes/east.yaml:4:60: upstream.ca_file: cannot be read`, "all at once, and in the order of the files")
+	require.Len(t, r.lastReload().Problems, 4)
+	require.Same(t, before, r.facade.Snapshot())
+	require.Zero(t, *told)
 }
