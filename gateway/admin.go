@@ -28,9 +28,12 @@ type admin struct {
 	snapshot func() *facade.Snapshot
 	reload   func(context.Context) error
 	metrics  http.Handler
-	rings    *jwks.Rings
-	public   string // the gateway's public URL
-	version  string // of the gateway
+	// capabilities answers with the CapabilityStatement of a hospital, in the name of
+	// an asker.
+	capabilities func(w http.ResponseWriter, r *http.Request, hospital, asker string)
+	rings        *jwks.Rings
+	public       string // the gateway's public URL
+	version      string // of the gateway
 
 	usage      *usage.Reader
 	limits     limits
@@ -70,17 +73,17 @@ func (a *admin) handler() http.Handler {
 		"POST /admin/jwks/{ring}/rotate": a.rotateRing,
 		"POST /admin/jwks/{ring}/retire": a.retireKey,
 	} {
-		mux.Handle(pattern, a.guarded(handle))
+		mux.Handle(pattern, a.guarded(answering(handle)))
 	}
+	mux.Handle("GET /admin/hospitals/{id}/metadata", a.guarded(a.hospitalMetadata))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		fhir.NewError(http.StatusNotFound, fhir.IssueNotFound, "the admin API has no such call").Write(w, "")
 	})
 	return mux
 }
 
-// guarded lets only the holder of the secret in, and renders what handle
-// returns.
-func (a *admin) guarded(handle func(*http.Request) (int, any, error)) http.Handler {
+// guarded lets only the holder of the secret in.
+func (a *admin) guarded(handle http.HandlerFunc) http.Handler {
 	want := sha256.Sum256([]byte("Bearer " + a.secret))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
@@ -90,6 +93,13 @@ func (a *admin) guarded(handle func(*http.Request) (int, any, error)) http.Handl
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		handle(w, r)
+	})
+}
+
+// answering renders what handle returns.
+func answering(handle func(*http.Request) (int, any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		status, answer, err := handle(r)
 		if err != nil {
 			adminError(err).Write(w, "")
@@ -99,7 +109,7 @@ func (a *admin) guarded(handle func(*http.Request) (int, any, error)) http.Handl
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(answer) // the client is gone when this fails
-	})
+	}
 }
 
 func adminError(err error) *fhir.Error {

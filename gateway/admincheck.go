@@ -18,7 +18,8 @@ import (
 const (
 	checkTime  = 10 * time.Second // of the login and the call together
 	checkBytes = 1 << 20          // of the CapabilityStatement that are read
-	// checker is for whom a check counts when a hospital's budget is shared out.
+	// checker is for whom a question of the console counts when a hospital's budget is
+	// shared out.
 	checker = "console"
 )
 

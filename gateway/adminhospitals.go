@@ -53,6 +53,12 @@ func (a *admin) showHospital(r *http.Request) (int, any, error) {
 	return http.StatusOK, shown, err
 }
 
+// hospitalMetadata answers with the CapabilityStatement of the hospital as callers
+// get it who may do all that its route lists.
+func (a *admin) hospitalMetadata(w http.ResponseWriter, r *http.Request) {
+	a.capabilities(w, r, r.PathValue("id"), checker)
+}
+
 // hospital returns the hospital that the path names.
 func (a *admin) hospital(r *http.Request) (*facade.Hospital, error) {
 	if h := a.snapshot().Hospitals[r.PathValue("id")]; h != nil {

@@ -121,6 +121,7 @@ func newHospitalBench(t *testing.T) *hospitalBench {
 	b.api = &admin{
 		secret: adminTestSecret, keeper: keys.NewKeeper(noTyk{}, client), snapshot: b.reload.facade.Snapshot, reload: b.reload.reload,
 		metrics: http.NotFoundHandler(), rings: shared.rings, public: b.reload.publicURL, version: "1.2.3", lastReload: b.reload.lastReload,
+		capabilities: b.reload.facade.ServeCapabilities,
 	}
 	b.server = httptest.NewServer(b.api.handler())
 	t.Cleanup(b.server.Close)
@@ -188,6 +189,22 @@ func TestHospitalsByTheAdminAPI(t *testing.T) {
 	for _, secret := range []string{"token-of-the-ward", wardSecret} {
 		require.NotContains(t, text, secret)
 	}
+
+	b.ward.says(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/fhir+json")
+		_, _ = io.WriteString(w, `{"resourceType":"CapabilityStatement","rest":[{"mode":"server","resource":[{"type":"Patient"},{"type":"Claim"}]}]}`)
+	}, nil)
+	statement, err := b.client.Capabilities(t.Context(), "ward")
+	require.NoError(t, err)
+	require.Contains(t, string(statement), `"type":"Patient"`)
+	require.NotContains(t, string(statement), "Claim", "the route does not list it")
+	_, err = b.client.Capabilities(t.Context(), "word")
+	require.True(t, adminapi.Refused(err, http.StatusNotFound))
+	b.ward.says(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, nil)
+	_, err = b.client.Capabilities(t.Context(), "ward")
+	require.True(t, adminapi.Refused(err, http.StatusBadGateway), "%v", err)
+	status, _ = b.call(t, "GET", "/admin/hospitals/ward/metadata", "", "Bearer wrong")
+	require.Equal(t, 401, status)
 
 	_, err = b.client.Hospital(t.Context(), "word")
 	require.True(t, adminapi.Refused(err, http.StatusNotFound))

@@ -289,7 +289,7 @@ func (s *server) start(ctx context.Context) error {
 	api := &admin{
 		secret: secret, keeper: s.keeper, snapshot: s.facade.Snapshot, reload: s.reload.ask, metrics: s.metrics.Handler(),
 		rings: s.shared.rings, public: settings.PublicURL, version: s.options.Version, lastReload: s.reload.lastReload,
-		usage: usage.NewReader(s.store.Client()), limits: s.limits,
+		usage: usage.NewReader(s.store.Client()), limits: s.limits, capabilities: s.facade.ServeCapabilities,
 	}
 	s.admin = &http.Server{Handler: api.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {

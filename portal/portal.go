@@ -162,7 +162,7 @@ func (p *Portal) routes(o Options) ([]page.Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := openapi.NewSource(openapi.Options{Gateway: o.Admin, Keys: own, GatewayURL: gatewayURL, PublicURL: o.PublicURL})
+	source := openapi.NewSource(openapi.Options{Gateway: o.Admin, PublicURL: o.PublicURL})
 	return slices.Concat(
 		signin.New(signin.Options{Store: p.store, Identity: p.people}).Routes(),
 		developer.New(developer.Options{Store: p.store, Gateway: o.Admin, Credentials: p.credentials, Inviter: p.people.Inviter(), PublicURL: o.PublicURL, AutoApprove: o.Config.AutoApprove}).Routes(),

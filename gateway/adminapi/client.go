@@ -80,6 +80,16 @@ var ErrUnreachable = errors.New("the admin API cannot be reached")
 // ask makes a call and decodes its answer. An OperationOutcome becomes a
 // *Refusal with its text.
 func ask[T any](ctx context.Context, c *Client, method, path string, body any) (*T, error) {
+	data, err := c.exchange(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	out := new(T)
+	return out, json.Unmarshal(data, out)
+}
+
+// exchange makes a call and returns its answer.
+func (c *Client) exchange(ctx context.Context, method, path string, body any) ([]byte, error) {
 	var sent io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
@@ -105,8 +115,7 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 	if answer.StatusCode >= http.StatusBadRequest {
 		return nil, refusalOf(answer.StatusCode, data)
 	}
-	out := new(T)
-	return out, json.Unmarshal(data, out)
+	return data, nil
 }
 
 func refusalOf(status int, body []byte) *Refusal {

@@ -91,6 +91,13 @@ func (c *Client) Hospital(ctx context.Context, id string) (*Hospital, error) {
 	return ask[Hospital](ctx, c, http.MethodGet, "/admin/hospitals/"+url.PathEscape(id), nil)
 }
 
+// Capabilities returns the CapabilityStatement of a hospital, as JSON, as the
+// gateway serves it to whoever may do all that the hospital's route lists. The
+// hospital is asked for it each time.
+func (c *Client) Capabilities(ctx context.Context, id string) ([]byte, error) {
+	return c.exchange(ctx, http.MethodGet, "/admin/hospitals/"+url.PathEscape(id)+"/metadata", nil)
+}
+
 // CheckHospital logs in at a hospital and asks for its CapabilityStatement, also
 // while its breaker is open.
 func (c *Client) CheckHospital(ctx context.Context, id string) (*Check, error) {

@@ -132,7 +132,7 @@ func describe(hospitals []*Hospital) string {
 		}
 	}
 	if len(routed) > 0 {
-		fmt.Fprintf(&s, "\nTold from the routes of the gateway, without search parameters: %s. Only simulated hospitals are asked for their own CapabilityStatement, and some may not have answered.", strings.Join(routed, ", "))
+		fmt.Fprintf(&s, "\nTold from the routes of the gateway, without search parameters, because their own CapabilityStatement could not be read: %s.", strings.Join(routed, ", "))
 	}
 	return s.String()
 }

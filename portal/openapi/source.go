@@ -3,12 +3,7 @@ package openapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,11 +13,12 @@ import (
 	"fhirgate/gateway/adminapi"
 )
 
-// How statements are fetched.
+// How hospitals are asked. Some may not answer: the document does not wait for all
+// of them one after the other.
 const (
-	fetchTimeout = 10 * time.Second
-	fetchAtOnce  = 8
-	maxStatement = 4 << 20 // bytes
+	askTimeout = 10 * time.Second
+	askAtOnce  = 8
+	askAll     = 30 * time.Second
 )
 
 // How long a document is kept.
@@ -31,35 +27,24 @@ const (
 	keepPart  = time.Minute // one that lacks something
 )
 
-// Lister lists the hospitals of a gateway; *adminapi.Client is one.
-type Lister interface {
+// Gateway tells of its hospitals; *adminapi.Client is one.
+type Gateway interface {
 	Hospitals(ctx context.Context) ([]adminapi.Hospital, error)
+	// Capabilities returns the CapabilityStatement of a hospital as JSON.
+	Capabilities(ctx context.Context, hospital string) ([]byte, error)
 }
 
-// Keys gives the API key with which statements are asked for.
-type Keys interface {
-	// Key returns the key to use now, and the ids of the hospitals that it reaches;
-	// none of them = there is no key.
-	Key(ctx context.Context) (secret string, reaches []string, err error)
-	// Refused tells that the gateway does not take a key any more.
-	Refused(secret string)
-}
-
-// Options say where a Source asks. All but Now and Client are required.
+// Options say where a Source asks. All but Now are required.
 type Options struct {
-	Gateway    Lister
-	Keys       Keys
-	GatewayURL string           // where the portal reaches the gateway, without a slash at the end
-	PublicURL  string           // where callers reach it, likewise
-	Client     *http.Client     // nil = one of its own
-	Now        func() time.Time // nil = time.Now
+	Gateway   Gateway
+	PublicURL string           // where callers reach the gateway, without a slash at the end
+	Now       func() time.Time // nil = time.Now
 }
 
 // Source makes the document of a gateway from what its hospitals answer, and
-// keeps it for some minutes. A hospital that the Source's key does not reach is not
-// asked; it is described from its route, which the gateway knows, and so is one that
-// does not answer: then without its search parameters. The document tells so. One
-// is there also when nothing answers.
+// keeps it for some minutes. A hospital that does not answer is described from its
+// route, which the gateway knows: then without its search parameters. The document
+// tells so. One is there also when nothing answers.
 type Source struct {
 	o      Options
 	flight singleflight.Group
@@ -73,14 +58,11 @@ type Source struct {
 type Described struct {
 	JSON      []byte
 	Hospitals int     // that are described
-	Problems  []error // why a hospital that was asked is told from its route only, or nothing is known; for the log
+	Problems  []error // why which hospital is told from its route only, or nothing is known; for the log
 }
 
 // NewSource returns a Source.
 func NewSource(o Options) *Source {
-	if o.Client == nil {
-		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -140,26 +122,20 @@ func (s *Source) make(ctx context.Context) (*Described, error) {
 	if err != nil {
 		return s.described(nil, []error{fmt.Errorf("the gateway's hospitals are not known: %w", err)})
 	}
-	var told []error
-	secret, reaches, err := s.o.Keys.Key(ctx)
-	if err != nil {
-		told = append(told, fmt.Errorf("no hospital can be asked for its CapabilityStatement: %w", err))
-	}
+	ctx, cancel := context.WithTimeout(ctx, askAll)
+	defer cancel()
 	hospitals := make([]*Hospital, len(listed))
 	problems := make([]error, len(listed))
 	var group errgroup.Group
-	group.SetLimit(fetchAtOnce)
+	group.SetLimit(askAtOnce)
 	for i, h := range listed {
-		if !slices.Contains(reaches, h.ID) {
-			hospitals[i] = fromRoute(h)
-			continue
-		}
 		group.Go(func() error {
-			hospitals[i], problems[i] = s.hospital(ctx, secret, h)
+			hospitals[i], problems[i] = s.hospital(ctx, h)
 			return nil
 		})
 	}
 	_ = group.Wait() // none of them fails
+	var told []error
 	for _, problem := range problems {
 		if problem != nil {
 			told = append(told, problem)
@@ -175,50 +151,21 @@ func (s *Source) described(hospitals []*Hospital, problems []error) (*Described,
 
 // hospital returns what a hospital says of itself, and else what its route says,
 // with the reason.
-func (s *Source) hospital(ctx context.Context, secret string, listed adminapi.Hospital) (*Hospital, error) {
-	h, err := s.ask(ctx, secret, listed)
+func (s *Source) hospital(ctx context.Context, listed adminapi.Hospital) (*Hospital, error) {
+	h, err := s.ask(ctx, listed)
 	if err != nil {
-		return fromRoute(listed), err
+		return FromRoute(listed.ID, listed.Name, listed.Interactions, listed.Operations), err
 	}
 	h.AddRoute(listed.Interactions, listed.Operations)
 	return h, nil
 }
 
-func fromRoute(listed adminapi.Hospital) *Hospital {
-	return FromRoute(listed.ID, listed.Name, listed.Interactions, listed.Operations)
-}
-
-func (s *Source) ask(ctx context.Context, secret string, listed adminapi.Hospital) (*Hospital, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+func (s *Source) ask(ctx context.Context, listed adminapi.Hospital) (*Hospital, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	body, err := s.fetch(ctx, secret, listed.ID)
+	statement, err := s.o.Gateway.Capabilities(ctx, listed.ID)
 	if err != nil {
 		return nil, fmt.Errorf("hospital %s: its CapabilityStatement is not to be had: %w", listed.ID, err)
 	}
-	return Parse(listed.ID, listed.Name, body)
-}
-
-func (s *Source) fetch(ctx context.Context, secret, id string) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.o.GatewayURL+"/fhir/"+url.PathEscape(id)+"/metadata", nil)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Authorization", "Bearer "+secret)
-	r.Header.Set("Accept", fhirJSON)
-	answer, err := s.o.Client.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusUnauthorized {
-		s.o.Keys.Refused(secret)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the gateway answered %d", answer.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxStatement+1))
-	if err == nil && len(body) > maxStatement {
-		err = errors.New("it is too large")
-	}
-	return body, err
+	return Parse(listed.ID, listed.Name, statement)
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
-	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,52 +13,38 @@ import (
 	"fhirgate/gateway/adminapi"
 )
 
-type listed struct {
+// gateway answers what is set.
+type gateway struct {
 	hospitals []adminapi.Hospital
 	err       error
+	asked     atomic.Int32
+	answer    map[string]func(context.Context) ([]byte, error)
 }
 
-func (l *listed) Hospitals(context.Context) ([]adminapi.Hospital, error) { return l.hospitals, l.err }
+func (g *gateway) Hospitals(context.Context) ([]adminapi.Hospital, error) { return g.hospitals, g.err }
 
-// fixture is a source before a gateway whose hospitals answer what is set.
+func (g *gateway) Capabilities(ctx context.Context, id string) ([]byte, error) {
+	g.asked.Add(1)
+	return g.answer[id](ctx)
+}
+
+// fixture is a source before a gateway.
 type fixture struct {
-	*listed
+	*gateway
 	source *Source
 	now    time.Time
-	asked  atomic.Int32
-	answer map[string]http.HandlerFunc
-	keys   *keys
 }
 
-// keys are those of a gateway that takes "fg_secret".
-type keys struct {
-	secret  string
-	reaches []string
-	err     error
-}
-
-func (k *keys) Key(context.Context) (string, []string, error) { return k.secret, k.reaches, k.err }
-func (k *keys) Refused(string)                                { k.secret = "fg_secret" }
-
-func newFixture(t *testing.T, ids ...string) *fixture {
-	t.Helper()
-	f := &fixture{listed: &listed{}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), answer: map[string]http.HandlerFunc{}, keys: &keys{secret: "fg_secret", reaches: ids}}
+func newFixture(ids ...string) *fixture {
+	f := &fixture{
+		gateway: &gateway{answer: map[string]func(context.Context) ([]byte, error){}},
+		now:     time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
+	}
 	for _, id := range ids {
 		f.hospitals = append(f.hospitals, adminapi.Hospital{ID: id, Name: id, Interactions: map[string][]string{"Device": {"read"}}})
-		f.answer[id] = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(statementOf("Patient")) }
+		f.answer[id] = func(context.Context) ([]byte, error) { return statementOf("Patient"), nil }
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.asked.Add(1)
-		if r.Header.Get("Authorization") != "Bearer fg_secret" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		f.answer[strings.Split(r.URL.Path, "/")[2]](w, r)
-	}))
-	t.Cleanup(server.Close)
-	f.source = NewSource(Options{
-		Gateway: f.listed, Keys: f.keys, GatewayURL: server.URL, PublicURL: "https://gateway.example", Now: func() time.Time { return f.now },
-	})
+	f.source = NewSource(Options{Gateway: f.gateway, PublicURL: "https://gateway.example", Now: func() time.Time { return f.now }})
 	return f
 }
 
@@ -79,7 +62,7 @@ func (f *fixture) document(t *testing.T) (*Described, *Document) {
 }
 
 func TestSourceAsksAndKeeps(t *testing.T) {
-	f := newFixture(t, "north", "south")
+	f := newFixture("north", "south")
 	d, document := f.document(t)
 	require.Equal(t, 2, d.Hospitals)
 	require.Empty(t, d.Problems)
@@ -94,27 +77,30 @@ func TestSourceAsksAndKeeps(t *testing.T) {
 	require.EqualValues(t, 4, f.asked.Load(), "it was too old")
 }
 
+// expired is how a question ends that has to end at some time.
+func expired(ctx context.Context) error {
+	if _, bounded := ctx.Deadline(); bounded {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
 // Whatever is wrong with a hospital, it is described from its route, named, and
 // asked again soon.
 func TestSourceDoesWithoutAStatement(t *testing.T) {
-	for name, answer := range map[string]http.HandlerFunc{
-		"it is down":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
-		"it is not ours": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
-		"it redirects": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/fhir/north/metadata", http.StatusFound)
-		},
-		"it is no FHIR":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
-		"it is too large":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxStatement+1)) },
-		"it breaks off":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"it is cut short ": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(statementOf("Patient")[:40]) },
+	for name, answer := range map[string]func(context.Context) ([]byte, error){
+		"it is down":       func(context.Context) ([]byte, error) { return nil, &adminapi.Refusal{Status: 502, Text: "no answer"} },
+		"it is no FHIR":    func(context.Context) ([]byte, error) { return []byte("<html>"), nil },
+		"it is cut short":  func(context.Context) ([]byte, error) { return statementOf("Patient")[:40], nil },
+		"it never answers": func(ctx context.Context) ([]byte, error) { return nil, expired(ctx) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, "north", "south")
+			f := newFixture("north", "south")
 			f.answer["south"] = answer
 			d, document := f.document(t)
 			require.Len(t, d.Problems, 1)
 			require.ErrorContains(t, d.Problems[0], "hospital south")
-			require.Contains(t, document.Info.Description, "without search parameters: `south`.")
+			require.Contains(t, document.Info.Description, "could not be read: `south`.")
 			require.Equal(t, []string{"south"}, document.Paths["/{hospital}/Device/{id}"].Get.Parameters[0].Schema.Enum)
 			require.Equal(t, []string{"north"}, document.Paths["/{hospital}/Patient/{id}"].Get.Parameters[0].Schema.Enum)
 			f.now = f.now.Add(keepPart)
@@ -126,7 +112,7 @@ func TestSourceDoesWithoutAStatement(t *testing.T) {
 }
 
 func TestSourceWithoutAGateway(t *testing.T) {
-	f := newFixture(t, "north")
+	f := newFixture("north")
 	f.err = errors.New("away")
 	d, document := f.document(t)
 	require.Zero(t, d.Hospitals)
@@ -134,56 +120,11 @@ func TestSourceWithoutAGateway(t *testing.T) {
 	require.Empty(t, document.Paths)
 }
 
-func TestSourceWithoutASecret(t *testing.T) {
-	f := newFixture(t, "north")
-	f.keys.reaches, f.keys.err = nil, errors.New("no key")
-	d, _ := f.document(t)
-	require.Len(t, d.Problems, 1)
-	require.ErrorContains(t, d.Problems[0], "no key")
-	require.EqualValues(t, 1, d.Hospitals)
-	require.Zero(t, f.asked.Load())
-}
-
-// A hospital beyond the key is described from its route, and that is as it should
-// be: it is not asked, nothing is wrong, and the document is kept as long as others.
-func TestSourceAsksWhatItsKeyReaches(t *testing.T) {
-	for name, reaches := range map[string][]string{"one of two": {"north"}, "none": nil} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, "north", "south")
-			f.keys.reaches = reaches
-			if reaches == nil {
-				f.keys.secret = ""
-			}
-			f.answer["south"] = func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }
-			d, document := f.document(t)
-			require.Empty(t, d.Problems)
-			require.Equal(t, 2, d.Hospitals)
-			require.EqualValues(t, len(reaches), f.asked.Load())
-			require.Contains(t, document.Paths["/{hospital}/Device/{id}"].Get.Parameters[0].Schema.Enum, "south")
-			f.hospitals[1].Interactions = nil
-			f.now = f.now.Add(keepWhole - time.Second)
-			again, _ := f.document(t)
-			require.Same(t, d, again, "it was kept")
-		})
-	}
-}
-
-// A key that the gateway does not take any more is not used for ever.
-func TestSourceWithARefusedKey(t *testing.T) {
-	f := newFixture(t, "north")
-	f.keys.secret = "fg_revoked"
-	d, _ := f.document(t)
-	require.ErrorContains(t, d.Problems[0], "401")
-	f.now = f.now.Add(keepPart)
-	d, _ = f.document(t)
-	require.Empty(t, d.Problems)
-}
-
 func TestSourceHeedsItsCaller(t *testing.T) {
-	f := newFixture(t, "north")
+	f := newFixture("north")
 	hold, held := make(chan struct{}), make(chan struct{})
 	plain := f.answer["north"]
-	f.answer["north"] = func(w http.ResponseWriter, r *http.Request) { close(held); <-hold; plain(w, r) }
+	f.answer["north"] = func(ctx context.Context) ([]byte, error) { close(held); <-hold; return plain(ctx) }
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() { _, err := f.source.Document(ctx); failed <- err }()

@@ -50,13 +50,13 @@ func (g *gateway) Plans(context.Context) ([]adminapi.Plan, error) {
 	return []adminapi.Plan{trial}, g.err
 }
 
+func (g *gateway) Capabilities(context.Context, string) ([]byte, error) {
+	return []byte(`{"resourceType":"CapabilityStatement","rest":[{"mode":"server","resource":[{"type":"Patient","interaction":[{"code":"read"}]}]}]}`), nil
+}
+
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.calls = append(g.calls, r.Method+" "+r.RequestURI)
 	w.Header().Set("X-Request-Id", "R42")
-	if strings.HasSuffix(r.URL.Path, "/metadata") {
-		_, _ = io.WriteString(w, `{"resourceType":"CapabilityStatement","rest":[{"mode":"server","resource":[{"type":"Patient","interaction":[{"code":"read"}]}]}]}`)
-		return
-	}
 	if body := g.answers[r.RequestURI]; body != "" {
 		_, _ = io.WriteString(w, body)
 		return
@@ -115,7 +115,7 @@ func newSite(t *testing.T) *site {
 	log := slog.New(slog.NewJSONHandler(&s.log, nil))
 	pages := New(Options{
 		Store: s.store, Gateway: s.gateway, Try: try, PublicURL: publicURL, Log: log,
-		Source: openapi.NewSource(openapi.Options{Gateway: s.gateway, Keys: key, GatewayURL: endpoint.URL, PublicURL: publicURL}),
+		Source: openapi.NewSource(openapi.Options{Gateway: s.gateway, PublicURL: publicURL}),
 	})
 	templates, err := ui.NewTemplates(page.Templates(), Templates())
 	require.NoError(t, err)
