@@ -29,7 +29,7 @@ const (
 	seededBigTeam  = 200 // apps of the first team
 	seededBigApp   = 200 // keys of its first app
 	seededPending  = 200 // requests
-	seededActs     = 2000
+	seededActs     = 100_000
 	seededExpiring = 50 // every so many keys one that ends soon
 )
 
@@ -116,9 +116,9 @@ func (s *seeder) insert(into string, count int, row func(n int) []any) {
 }
 
 // seed fills the tables: users, teams, apps, requests, the records of keys, and
-// their usage. Owner and viewer are made members of the big team. Pending
-// requests and acts are made as the portal makes them.
-func (s *seeder) seed(portal *store.Store, keys []*record.Key, days int, owner, viewer string) {
+// their usage, and acts. Owner and viewer are made members of the big team. Pending
+// requests are made as the portal makes them.
+func (s *seeder) seed(portal *store.Store, actsKey string, keys []*record.Key, days int, owner, viewer string) {
 	s.t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
 	long, lately := now.AddDate(-1, 0, 0).Unix(), now.AddDate(0, 0, -3).Unix()
@@ -154,16 +154,13 @@ func (s *seeder) seed(portal *store.Store, keys []*record.Key, days int, owner, 
 		}
 	})
 	s.usage(keys, days, now)
+	s.acts(actsKey, now)
 	s.exec("COMMIT")
 
 	for n := range seededPending {
 		by := store.By{UserID: seedID("user", n), Name: fmt.Sprintf("dev%d@pacs.example", n)}
 		_, err := portal.CreateRequest(s.t.Context(), by, store.AccessRequest{AppID: seedID("app", n), Plan: "e2e", Hospitals: []string{"harbor"}, Purpose: "Read the reports of the screening programme"})
 		require.NoError(s.t, err)
-	}
-	for n := range seededActs - seededPending {
-		by := store.By{UserID: seedID("user", n%seededUsers), Name: fmt.Sprintf("dev%d@pacs.example", n%seededUsers)}
-		require.NoError(s.t, portal.Record(s.t.Context(), by, "credential.update", "credential", seedID("cred", n), map[string]string{"name": "Night worklist"}))
 	}
 	for n := range 30 {
 		ends := now.AddDate(0, 0, 1)
