@@ -111,18 +111,29 @@ func (i *Inviter) mayMail(ctx context.Context, by store.By, email string) (*atte
 	return try, err
 }
 
-// ResetLink returns a link by which a developer sets a new password, for an
-// administrator to hand on. Administrators get theirs by mail or on the command
-// line: one must not be able to take the place of another. A *Refusal says so.
-func (i *Inviter) ResetLink(ctx context.Context, by store.By, user store.User) (link string, err error) {
+// ResetLink makes a link by which a developer sets a new password, and mails it to
+// them. Where there is no mail it is returned, for an administrator to hand on; where
+// there is, nobody but its owner gets it: ErrNotMailed when it cannot be sent.
+// Administrators get theirs themselves, by mail or on the command line: one must not be
+// able to take the place of another (ErrNoReset).
+func (i *Inviter) ResetLink(ctx context.Context, by store.By, user store.User) (link string, mailed bool, err error) {
 	if user.Role == store.RoleAdmin || !user.Disabled.IsZero() {
-		return "", ErrNoReset
+		return "", false, ErrNoReset
 	}
 	token, err := newResetToken(ctx, i.store, user.ID, resetLife)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	return resetLink(i.public, token), i.store.Record(ctx, by, "user.reset-link", "user", user.ID, nil)
+	link = resetLink(i.public, token)
+	if i.mailer != nil {
+		subject, text := resetMail(link)
+		if err := i.mailer.Send(ctx, user.Email, subject, text); err != nil {
+			i.log.LogAttrs(ctx, slog.LevelError, "link for a new password was not mailed", slog.String("user", user.ID), slog.String("problem", err.Error()))
+			return "", false, ErrNotMailed
+		}
+		link, mailed = "", true
+	}
+	return link, mailed, i.store.Record(ctx, by, "user.reset-link", "user", user.ID, nil)
 }
 
 // FirstAdmin returns a link by which the owner of an e-mail address becomes an

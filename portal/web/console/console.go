@@ -46,8 +46,9 @@ type Credentials interface {
 // invited hands on the link.
 type Inviter interface {
 	Invite(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error)
-	// ResetLink returns a link by which a developer sets a new password.
-	ResetLink(ctx context.Context, by store.By, user store.User) (link string, err error)
+	// ResetLink mails a developer a link by which they set a new password, or returns
+	// it where there is no mail.
+	ResetLink(ctx context.Context, by store.By, user store.User) (link string, mailed bool, err error)
 }
 
 // Options are what the console works with. All but Now are required.

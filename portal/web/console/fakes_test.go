@@ -194,9 +194,15 @@ func (i *fakeInviter) Invite(_ context.Context, _ store.By, invitation store.Inv
 	}
 }
 
-func (i *fakeInviter) ResetLink(_ context.Context, _ store.By, user store.User) (string, error) {
-	if user.Role == store.RoleAdmin {
-		return "", identity.ErrNoReset
+func (i *fakeInviter) ResetLink(_ context.Context, _ store.By, user store.User) (string, bool, error) {
+	switch {
+	case user.Role == store.RoleAdmin:
+		return "", false, identity.ErrNoReset
+	case i.refusal != nil:
+		return "", false, i.refusal
+	case i.mails:
+		return "", true, nil
+	default:
+		return "https://portal.example/reset-password?token=of-" + user.ID, false, nil
 	}
-	return "https://portal.example/reset-password?token=of-" + user.ID, nil
 }

@@ -44,6 +44,12 @@ func TestUsersAreGoverned(t *testing.T) {
 	got = b.post(address + "/reset-password")
 	require.Equal(t, http.StatusOK, got.Status)
 	has(t, got.Body, "/reset-password?token=")
+	p.inviter.mails = true
+	shown = b.done(b.post(address+"/reset-password"), address)
+	has(t, shown, "is on its way to")
+	require.NotContains(t, shown, "token=")
+	p.inviter.refusal = identity.ErrNotMailed
+	require.Equal(t, http.StatusConflict, b.post(address+"/reset-password").Status)
 
 	boss := "/console/users/" + ids["boss"]
 	shown = b.done(b.post(boss+"/reset-second-factor"), boss)

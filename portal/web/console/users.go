@@ -148,19 +148,24 @@ func (p *Pages) resetSecondFactor(r *page.Request) error {
 	return p.governed(r, "reset", "The second factor is reset. Make sure by another way that it was its owner who asked.", "", err)
 }
 
-// resetPassword shows a link by which a developer sets a new password, this once.
+// resetPassword has a developer set a new password: by a link that is mailed, or,
+// where there is no mail, shown this once.
 func (p *Pages) resetPassword(r *page.Request) error {
 	user, err := p.store.User(r.Context(), r.PathValue("user"))
 	if err != nil {
 		return err
 	}
-	link, err := p.inviter.ResetLink(r.Context(), r.By(), user)
+	link, mailed, err := p.inviter.ResetLink(r.Context(), r.By(), user)
 	var refusal *identity.Refusal
 	if errors.As(err, &refusal) {
 		return page.Conflict(refusal.Text)
 	}
 	if err != nil {
 		return err
+	}
+	if mailed {
+		r.Flash("ok", "A link for a new password is on its way to "+user.Email+". It works once, for an hour.")
+		return r.Redirect("/console/users/%s", user.ID)
 	}
 	return r.Render(http.StatusOK, "console-reset-link", struct {
 		Subject store.User
