@@ -113,7 +113,7 @@ func (s *server) configure() error {
 		s.config, err = engine.LoadConfig(s.options.ConfigFile)
 	}
 	if err != nil {
-		return err
+		return s.withFiles(err)
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.config.Settings.LogLevel)); err != nil {
@@ -134,6 +134,17 @@ func (s *server) configure() error {
 	}
 	s.closes(s.demo.Close)
 	return nil
+}
+
+// withFiles adds the mistakes of all other files to those of tyk.conf.
+func (s *server) withFiles(err error) error {
+	if s.config == nil || s.options.Demo {
+		return err
+	}
+	if _, all := Check(s.options.ConfigFile, false); all != nil {
+		return all
+	}
+	return err
 }
 
 // openStore opens Redis, or the embedded store, and tells Tyk where it is.
