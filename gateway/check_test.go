@@ -79,6 +79,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	got := strings.NewReplacer(file, "tyk.conf", filepath.Join(here, "testdata/mistakes")+"/", "").Replace(problems.Error())
 	require.Equal(t, string(golden), got+"\n")
+	require.EqualError(t, Serve(t.Context(), Options{ConfigFile: file}), problems.Error(), "and so does serve")
 }
 
 // TestATykConfThatCannotBeReadStopsTheCheck: it names the folders of the rest.
