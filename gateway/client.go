@@ -29,18 +29,20 @@ type shared struct {
 	log        *slog.Logger
 }
 
-// newClient returns the client of a route's hospital; on an error place names
-// the key of the route at fault. Without anything shared, for a command that
-// looks at a hospital once, it has a token of its own and no budget.
-func (s *shared) newClient(route *routes.Route) (client *upstream.Client, place string, err error) {
+// newClient returns the client of a route's hospital, or all that is wrong with the
+// route's keys and certificates. Without anything shared, for a command that looks at
+// a hospital once, it has a token of its own and no budget.
+func (s *shared) newClient(route *routes.Route) (*upstream.Client, strict.Problems) {
 	up := route.Upstream
+	var problems strict.Problems
+	note := func(place string, err error) {
+		if err != nil {
+			problems = append(problems, route.Problem(place, "%s", err))
+		}
+	}
 	base, err := url.Parse(up.BaseURL)
 	if err != nil {
-		return nil, "upstream.base_url", err
-	}
-	tlsConfig, place, err := transportTLS(up)
-	if err != nil {
-		return nil, place, err
+		return nil, strict.Problems{route.Problem("upstream.base_url", "%s", err)}
 	}
 	cfg := upstream.Config{
 		BaseURL:        base,
@@ -48,7 +50,7 @@ func (s *shared) newClient(route *routes.Route) (client *upstream.Client, place 
 		Headers:        up.Headers,
 		Timeouts:       upstream.Timeouts{Connect: up.Timeouts.Connect, FirstByte: up.Timeouts.FirstByte, Idle: up.Timeouts.Idle, Total: up.Timeouts.Total},
 		PrivateNetwork: up.PrivateNetwork,
-		TLS:            tlsConfig,
+		TLS:            transportTLS(up, note),
 		RedirectHosts:  up.RedirectHosts,
 		MaxAnswer:      up.MaxAnswer,
 		Resilience:     resilience(up.Resilience),
@@ -56,11 +58,12 @@ func (s *shared) newClient(route *routes.Route) (client *upstream.Client, place 
 	}
 	if up.Proxy.Given() {
 		if cfg.Proxy, err = url.Parse(reveal(up.Proxy)); err != nil {
-			return nil, "upstream.proxy", errors.New("is not a URL")
+			note("upstream.proxy", errors.New("is not a URL"))
 		}
 	}
-	client, err = upstream.New(cfg)
-	return client, "upstream.auth", err
+	client, err := upstream.New(cfg)
+	note("upstream.auth", err)
+	return client, problems
 }
 
 // reveal returns the value of a secret that the loader has found readable.
@@ -142,28 +145,26 @@ func resilience(r routes.Resilience) upstream.Resilience {
 }
 
 // transportTLS returns the TLS configuration for a hospital with its own
-// authority or a certificate of ours, nil for the default.
-func transportTLS(up routes.Upstream) (cfg *tls.Config, place string, err error) {
+// authority or a certificate of ours, nil for the default. Mistakes go to note.
+func transportTLS(up routes.Upstream, note func(place string, err error)) *tls.Config {
 	if up.CAFile == "" && up.ClientCert == nil {
-		return nil, "", nil
+		return nil
 	}
-	cfg = &tls.Config{MinVersion: tls.VersionTLS12}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if up.CAFile != "" {
-		pem, err := os.ReadFile(up.CAFile)
-		if err != nil {
-			return nil, "upstream.ca_file", errors.New("cannot be read")
-		}
 		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, "upstream.ca_file", errors.New("holds no certificate in PEM form")
+		if pem, err := os.ReadFile(up.CAFile); err != nil {
+			note("upstream.ca_file", errors.New("cannot be read"))
+		} else if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			note("upstream.ca_file", errors.New("holds no certificate in PEM form"))
 		}
 	}
 	if up.ClientCert != nil {
 		pair, err := tls.LoadX509KeyPair(up.ClientCert.CertFile, up.ClientCert.KeyFile)
 		if err != nil {
-			return nil, "upstream.client_cert", errors.New("the certificate and its key cannot be read, or do not belong together")
+			note("upstream.client_cert", errors.New("the certificate and its key cannot be read, or do not belong together"))
 		}
 		cfg.Certificates = []tls.Certificate{pair}
 	}
-	return cfg, "", nil
+	return cfg
 }

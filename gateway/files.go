@@ -220,9 +220,9 @@ func (f *Files) hospitals(previous *facade.Snapshot, shared *shared) ([]*facade.
 			}
 		}
 		if h.Client == nil {
-			client, place, err := shared.newClient(route)
-			if err != nil {
-				problems = append(problems, route.Problem(place, "%s", err))
+			client, found := shared.newClient(route)
+			if len(found) > 0 {
+				problems = append(problems, found...)
 				continue
 			}
 			h.Client = client
