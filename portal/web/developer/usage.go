@@ -142,10 +142,12 @@ func (p *Pages) limitsOf(ctx context.Context, of []ownCredential) ([]credentialL
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var all []credentialLimits
+	asked := 0
 	for _, credential := range of {
-		if !credential.Works() || len(all) == maxLimits {
+		if !credential.Works() || asked == maxLimits {
 			continue
 		}
+		asked++
 		limits, err := p.gateway.KeyLimits(ctx, credential.KeyID)
 		if adminapi.Refused(err, http.StatusNotFound) {
 			continue

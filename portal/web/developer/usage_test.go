@@ -161,6 +161,10 @@ func TestPagesWithMuch(t *testing.T) {
 	require.Equal(t, 3, strings.Count(first, "Look at it"), "a few warnings are enough")
 	require.Equal(t, 4+1+2+1+100, strings.Count(member.ok("/apps/"+app.ID+"/usage"), "<option"))
 	require.LessOrEqual(t, s.gateway.calls-before, 8+8+20, "the gateway is not asked of every credential")
+	clear(s.gateway.keys)
+	before = s.gateway.calls
+	member.ok("/apps/" + app.ID + "/usage")
+	require.LessOrEqual(t, s.gateway.calls-before, 8+1, "nor when it knows none of them")
 }
 
 func TestPagesWithNothing(t *testing.T) {
