@@ -23,6 +23,7 @@ import (
 	"fhirgate/internal/envelope"
 	"fhirgate/portal/config"
 	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
 	"fhirgate/portal/web/page"
 )
 
@@ -132,14 +133,8 @@ func (w *world) fill() {
 			require.NoError(w.t, s.SetTOTP(ctx, store.System, made.ID, []byte("sealed")))
 			require.NoError(w.t, s.ConfirmTOTP(ctx, store.System, made.ID, nil))
 		}
-		if role == "disabled" {
-			require.NoError(w.t, s.Disable(ctx, store.System, made.ID))
-		}
 		w.users[role], err = s.User(ctx, made.ID)
 		require.NoError(w.t, err)
-	}
-	for _, role := range roles {
-		w.tokens[role] = w.session(role)
 	}
 	team, err := s.CreateTeam(ctx, w.by("owner"), "Imaging")
 	require.NoError(w.t, err)
@@ -148,9 +143,15 @@ func (w *world) fill() {
 		if right == "" {
 			right = store.TeamOwner
 		}
-		require.NoError(w.t, s.SetMember(ctx, w.by("owner"), team.ID, w.users[role].ID, right))
+		storetest.Join(w.t, s, w.by("owner"), team.ID, w.users[role].ID, right)
 	}
-	require.NoError(w.t, s.SetMember(ctx, w.by("owner"), team.ID, w.users["target"].ID, store.TeamViewer))
+	storetest.Join(w.t, s, w.by("owner"), team.ID, w.users["target"].ID, store.TeamViewer)
+	require.NoError(w.t, s.Disable(ctx, store.System, w.users["disabled"].ID))
+	w.users["disabled"], err = s.User(ctx, w.users["disabled"].ID)
+	require.NoError(w.t, err)
+	for _, role := range roles {
+		w.tokens[role] = w.session(role)
+	}
 	app, err := s.CreateApp(ctx, w.by("owner"), store.App{TeamID: team.ID, Name: "Worklist"})
 	require.NoError(w.t, err)
 	idle, err := s.CreateApp(ctx, w.by("owner"), store.App{TeamID: team.ID, Name: "Worklist of old"})

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
 )
 
 func TestAUserOwnsSoManyTeams(t *testing.T) {
@@ -25,7 +26,7 @@ func TestAUserOwnsSoManyTeams(t *testing.T) {
 		_, err := w.CreateTeam(ctx, by, "one more")
 		require.ErrorIs(t, err, store.ErrFull)
 		require.Len(t, w.acts(t), acts, "nothing was done")
-		require.NoError(t, w.SetMember(ctx, by, last.ID, bob.ID, store.TeamOwner))
+		storetest.Join(t, w.Store, by, last.ID, bob.ID, store.TeamOwner)
 		require.NoError(t, w.SetMember(ctx, by, last.ID, by.UserID, store.TeamMember))
 		_, err = w.CreateTeam(ctx, by, "one more")
 		require.NoError(t, err, "a team of another owner does not count")

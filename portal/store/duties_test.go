@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
 )
 
 // An administrator leaves a team, approves its request, and comes back for the key.
@@ -16,12 +17,12 @@ func TestWhoApprovedAnAccessGetsNoSecretOfIt(t *testing.T) {
 		_, ada := w.user(t, "ada", store.RoleDeveloper)
 		_, boss := w.user(t, "boss", store.RoleAdmin)
 		app := w.app(t, ada, "Viewer")
-		require.NoError(t, w.SetMember(ctx, ada, app.TeamID, boss.UserID, store.TeamOwner))
+		storetest.Join(t, w.Store, ada, app.TeamID, boss.UserID, store.TeamOwner)
 		request, err := w.CreateRequest(ctx, ada, store.AccessRequest{AppID: app.ID, Plan: "trial", Hospitals: []string{"north"}})
 		require.NoError(t, err)
 		require.NoError(t, w.RemoveMember(ctx, boss, app.TeamID, boss.UserID))
 		require.NoError(t, w.Approve(ctx, boss, request.ID, "well", time.Time{}))
-		require.NoError(t, w.SetMember(ctx, ada, app.TeamID, boss.UserID, store.TeamOwner))
+		storetest.Join(t, w.Store, ada, app.TeamID, boss.UserID, store.TeamOwner)
 
 		wanted := store.Credential{AppID: app.ID, RequestID: request.ID, KeyID: "key_one", Plan: "trial", Hospitals: []string{"north"}}
 		acts := len(w.acts(t))

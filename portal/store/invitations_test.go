@@ -222,7 +222,7 @@ func TestWhoMayNotInviteAnyMoreHasNoOpenInvitations(t *testing.T) {
 		left, owner := w.user(t, "owner", store.RoleDeveloper)
 		team, err := w.CreateTeam(ctx, owner, "Imaging")
 		require.NoError(t, err)
-		require.NoError(t, w.SetMember(ctx, owner, team.ID, boss.UserID, store.TeamOwner))
+		storetest.Join(t, w.Store, owner, team.ID, boss.UserID, store.TeamOwner)
 		n := 0
 		invite := func(by store.By, role store.Role, teamID string) string {
 			n++
@@ -260,7 +260,7 @@ func TestWhoMayNotInviteAnyMoreHasNoOpenInvitations(t *testing.T) {
 		require.False(t, isOpen(token), "in the team no more")
 		require.Contains(t, w.acts(t), "invitation.withdraw")
 
-		require.NoError(t, w.SetMember(ctx, boss, team.ID, left.ID, store.TeamOwner))
+		storetest.Join(t, w.Store, boss, team.ID, left.ID, store.TeamOwner)
 		require.NoError(t, w.RemoveMember(ctx, owner, team.ID, boss.UserID))
 		require.True(t, isOpen(kept), "an administrator may invite into every team")
 	})

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
 )
 
 // into invites an address into a team for an hour.
@@ -107,7 +108,7 @@ func TestWhoInvitesIntoATeam(t *testing.T) {
 		_, outsider := w.user(t, "outsider", store.RoleAdmin)
 		team, err := w.CreateTeam(t.Context(), owner, "Imaging")
 		require.NoError(t, err)
-		require.NoError(t, w.SetMember(t.Context(), owner, team.ID, member.ID, store.TeamMember))
+		storetest.Join(t, w.Store, owner, team.ID, member.ID, store.TeamMember)
 		for name, by := range map[string]store.By{"a member": byMember, "an outsider": outsider, "nobody": {}} {
 			_, _, err := w.InviteToTeam(t.Context(), by, store.Invitation{Email: "x@example.org", TeamID: team.ID, Expires: w.now.Add(time.Hour)})
 			require.ErrorIs(t, err, store.ErrNotFound, name)
@@ -193,11 +194,11 @@ func TestInvitationsThatNobodyJoinsBy(t *testing.T) {
 		},
 		"its time is over": func(_ *testing.T, w *world, _, _, _ store.By, _ store.Invitation) { w.now = w.now.Add(time.Hour) },
 		"whoever invited owns the team no more": func(t *testing.T, w *world, boss, owner, _ store.By, i store.Invitation) {
-			require.NoError(t, w.SetMember(t.Context(), boss, i.TeamID, boss.UserID, store.TeamOwner))
+			storetest.Join(t, w.Store, owner, i.TeamID, boss.UserID, store.TeamOwner)
 			require.NoError(t, w.SetMember(t.Context(), boss, i.TeamID, owner.UserID, store.TeamMember))
 		},
 		"whoever invited was removed": func(t *testing.T, w *world, boss, owner, _ store.By, i store.Invitation) {
-			require.NoError(t, w.SetMember(t.Context(), boss, i.TeamID, boss.UserID, store.TeamOwner))
+			storetest.Join(t, w.Store, owner, i.TeamID, boss.UserID, store.TeamOwner)
 			require.NoError(t, w.RemoveMember(t.Context(), boss, i.TeamID, owner.UserID))
 		},
 		"whoever invited is disabled": func(t *testing.T, w *world, boss, owner, _ store.By, _ store.Invitation) {
@@ -225,4 +226,32 @@ func TestInvitationsThatNobodyJoinsBy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNobodyIsPutIntoATeam has an owner change the role of somebody who has not come
+// in, and of one who leaves at the same moment.
+func TestNobodyIsPutIntoATeam(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, owner := w.user(t, "owner", store.RoleDeveloper)
+		dev, byDev := w.user(t, "dev", store.RoleDeveloper)
+		team, err := w.CreateTeam(ctx, owner, "Imaging")
+		require.NoError(t, err)
+		w.into(t, owner, team.ID, "dev@example.org", store.TeamMember)
+		acts := len(w.acts(t))
+		require.ErrorIs(t, w.SetMember(ctx, owner, team.ID, dev.ID, store.TeamViewer), store.ErrNotFound)
+		require.Len(t, w.acts(t), acts)
+
+		for range 10 {
+			storetest.Join(t, w.Store, owner, team.ID, dev.ID, store.TeamViewer)
+			atOnce(2, func(i int) error {
+				if i == 0 {
+					return w.RemoveMember(ctx, byDev, team.ID, dev.ID)
+				}
+				return w.SetMember(ctx, owner, team.ID, dev.ID, store.TeamMember)
+			})
+			_, err = w.RoleIn(ctx, dev.ID, team.ID)
+			require.ErrorIs(t, err, store.ErrNotFound, "who has left is not there")
+		}
+	})
 }

@@ -19,12 +19,12 @@ func (s *Store) RoleIn(ctx context.Context, userID, teamID string) (TeamRole, er
 	return one(ctx, s.read(), value[TeamRole], "SELECT role FROM members WHERE team_id = ? AND user_id = ?", teamID, userID)
 }
 
-// SetMember lets a user join a team, or changes their role there. ErrConflict for
-// the last owner [team.member].
+// SetMember changes what a member is in a team. ErrNotFound for who is none: nobody
+// is put into a team by it, not even back into one that they are just leaving.
+// ErrConflict for the last owner [team.member].
 func (s *Store) SetMember(ctx context.Context, by By, teamID, userID string, role TeamRole) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
-		_, err := q.exec(ctx, `INSERT INTO members (team_id, user_id, role, since) VALUES (?, ?, ?, ?)
-			ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role`, teamID, userID, role, stamp(s.now()))
+		err := q.mustChange(ctx, ErrNotFound, "UPDATE members SET role = ? WHERE team_id = ? AND user_id = ?", role, teamID, userID)
 		if err == nil && role != TeamOwner {
 			err = s.leftOwners(ctx, q, by, teamID, userID)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
 )
 
 func TestTeams(t *testing.T) {
@@ -25,7 +26,7 @@ func TestTeams(t *testing.T) {
 		require.ErrorIs(t, w.RenameTeam(ctx, by, "team_none", "x"), store.ErrNotFound)
 		require.NoError(t, w.RenameTeam(ctx, by, other.ID, "Zoo"))
 
-		require.NoError(t, w.SetMember(ctx, by, team.ID, bob.ID, store.TeamViewer))
+		storetest.Join(t, w.Store, by, team.ID, bob.ID, store.TeamViewer)
 		require.NoError(t, w.SetMember(ctx, by, team.ID, bob.ID, store.TeamMember))
 		require.ErrorIs(t, w.SetMember(ctx, by, team.ID, "user_none", store.TeamMember), store.ErrNotFound)
 		require.ErrorIs(t, w.SetMember(ctx, by, "team_none", bob.ID, store.TeamMember), store.ErrNotFound)
@@ -144,7 +145,7 @@ func TestRequests(t *testing.T) {
 		require.ErrorIs(t, w.Approve(ctx, boss, "req_none", "", time.Time{}), store.ErrNotFound)
 		for role, own := range map[store.TeamRole]bool{store.TeamOwner: true, store.TeamMember: true, store.TeamViewer: false} {
 			colleague, hers := w.user(t, "colleague as "+string(role), store.RoleAdmin)
-			require.NoError(t, w.SetMember(ctx, by, app.TeamID, colleague.ID, role))
+			storetest.Join(t, w.Store, by, app.TeamID, colleague.ID, role)
 			found, err := w.IsOwn(ctx, colleague.ID, first.ID)
 			require.NoError(t, err)
 			require.Equal(t, own, found, role)

@@ -5,6 +5,7 @@ package storetest
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -57,4 +58,17 @@ func Each(t *testing.T, test func(*testing.T, *store.Store)) {
 	for _, dialect := range Dialects() {
 		t.Run(dialect, func(t *testing.T) { test(t, Open(t, dialect)) })
 	}
+}
+
+// Join lets a user into a team, whom an owner of it invites.
+func Join(t testing.TB, s *store.Store, owner store.By, teamID, userID string, role store.TeamRole) {
+	t.Helper()
+	user, err := s.User(t.Context(), userID)
+	require.NoError(t, err)
+	invited, _, err := s.InviteToTeam(t.Context(), owner, store.Invitation{
+		Email: user.Email, TeamID: teamID, TeamRole: role, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), // whatever the store takes for now
+	})
+	require.NoError(t, err)
+	_, err = s.JoinTeam(t.Context(), store.By{UserID: user.ID, Name: user.Email}, invited.ID)
+	require.NoError(t, err)
 }

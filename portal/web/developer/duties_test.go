@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
 )
 
 const ownDecision = "You approved this access, so you neither make nor rotate keys under it"
@@ -16,7 +17,7 @@ const ownDecision = "You approved this access, so you neither make nor rotate ke
 // team.
 func (s *site) back() *reader {
 	s.t.Helper()
-	require.NoError(s.t, s.store.SetMember(s.t.Context(), s.by("owner"), s.team.ID, s.users["admin"].ID, store.TeamOwner))
+	storetest.Join(s.t, s.store, s.by("owner"), s.team.ID, s.users["admin"].ID, store.TeamOwner)
 	return s.as("admin")
 }
 

@@ -282,7 +282,7 @@ func newSite(t testing.TB, autoApprove ...string) *site {
 	s.team, err = s.store.CreateTeam(t.Context(), s.by("owner"), "Radiology")
 	require.NoError(t, err)
 	for name, role := range map[string]store.TeamRole{"member": store.TeamMember, "viewer": store.TeamViewer, "other": store.TeamMember} {
-		require.NoError(t, s.store.SetMember(t.Context(), s.by("owner"), s.team.ID, s.users[name].ID, role))
+		storetest.Join(t, s.store, s.by("owner"), s.team.ID, s.users[name].ID, role)
 	}
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/portal/store"
+	"fhirgate/portal/store/storetest"
 )
 
 func TestAppsAreMadeAndChanged(t *testing.T) {
@@ -94,7 +95,7 @@ func TestMembers(t *testing.T) {
 	owner.refused("role", "Choose a role.", path+"/members", "email", "outsider@pacs.example", "role", "king")
 	owner.refused("email", "in the team already", path+"/members", "email", "Member@pacs.example", "role", "viewer")
 	outsider := s.users["outsider"].ID
-	require.NoError(t, s.store.SetMember(t.Context(), s.by("owner"), s.team.ID, outsider, store.TeamViewer))
+	storetest.Join(t, s.store, s.by("owner"), s.team.ID, outsider, store.TeamViewer)
 	require.Contains(t, s.as("outsider").ok("/teams"), "Radiology")
 	owner.sent(path+"/members/"+outsider+"/role", "role", "owner")
 	role, err := s.store.RoleIn(t.Context(), outsider, s.team.ID)
