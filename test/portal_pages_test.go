@@ -98,11 +98,19 @@ func TestPortalPages(t *testing.T) {
 	for _, path := range []string{
 		"/console", "/console/requests", "/console/requests?state=all", request, "/console/consumers", "/console/consumers/" + last(credential),
 		"/console/plans", "/console/plans/trial", "/console/hospitals", "/console/hospitals/harbor", "/console/reload", "/console/users", "/console/users/invite",
-		"/console/invitations", "/console/teams", "/console/announcements", "/console/usage", "/console/audit", "/account",
+		"/console/invitations", "/console/teams", "/console/announcements", "/console/usage", "/console/audit", "/console/audit/verify", "/account",
 	} {
 		admin.open(path)
 		admin.look(nameOf("console", path))
 	}
+	admin.open("/console/teams")
+	admin.press("Screening Worklist")
+	admin.look("console-team")
+	admin.open("/console/users")
+	admin.press("Dev Eloper")
+	admin.look("console-user")
+	admin.press("Send a link for a new password")
+	admin.look("console-reset-link")
 }
 
 // nameOf names the screenshot of a page.
