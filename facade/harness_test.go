@@ -23,6 +23,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
+	"fhirgate/internal/logbuffer"
 	"fhirgate/observe"
 	"fhirgate/policies"
 	"fhirgate/policies/smart"
@@ -41,7 +42,7 @@ type bench struct {
 	consumers fakeConsumers
 	server    *httptest.Server
 	limiter   *fakeLimiter
-	log       *lockedBuffer
+	log       *logbuffer.Buffer
 	routes    []*routes.Route
 	denied    []smart.Filter // of every hospital
 	trust     *x509.CertPool // of hospitals by https; nil = the system's
@@ -113,30 +114,13 @@ func (l *fakeLimiter) Take(_ context.Context, _ string, _ *policies.Plan, cost i
 	return l.verdict, l.err
 }
 
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // newBench starts everything. change may alter a simulated hospital's options.
 func newBench(t *testing.T, change func(*sandbox.Options)) *bench {
 	t.Helper()
 	hospitals, err := demo.Start(t.TempDir(), demo.Addresses{}, change)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = hospitals.Close() })
-	b := &bench{t: t, hospitals: hospitals, consumers: fakeConsumers{}, limiter: &fakeLimiter{verdict: Verdict{Allowed: true}}, log: &lockedBuffer{}}
+	b := &bench{t: t, hospitals: hospitals, consumers: fakeConsumers{}, limiter: &fakeLimiter{verdict: Verdict{Allowed: true}}, log: &logbuffer.Buffer{}}
 	b.routes, err = routes.Load(os.DirFS(hospitals.Routes), ".")
 	require.NoError(t, err)
 

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys/record"
 	"fhirgate/internal/envelope"
+	"fhirgate/internal/logbuffer"
 	"fhirgate/portal/config"
 	"fhirgate/portal/store"
 	"fhirgate/portal/store/storetest"
@@ -33,28 +32,10 @@ type world struct {
 	t       *testing.T
 	portal  *Portal
 	options Options
-	log     *logBuffer
+	log     *logbuffer.Buffer
 	users   map[string]store.User // by role
 	ids     map[string]string     // by what stands in the paths of routes
 	tokens  map[string]string     // of sessions, by role
-}
-
-// logBuffer is a log for several goroutines.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // newWorld opens a portal at a public URL.
@@ -62,7 +43,7 @@ func newWorld(t *testing.T, publicURL string) *world {
 	t.Helper()
 	gateway := httptest.NewServer(http.HandlerFunc(answerAsGateway))
 	t.Cleanup(gateway.Close)
-	w := &world{t: t, log: new(logBuffer), users: make(map[string]store.User), tokens: make(map[string]string)}
+	w := &world{t: t, log: new(logbuffer.Buffer), users: make(map[string]store.User), tokens: make(map[string]string)}
 	w.options = Options{
 		Config:    config.Config{Database: filepath.Join(t.TempDir(), "portal.db"), PublicURL: publicURL, GatewayURL: gateway.URL, TryPlan: "trial"},
 		Admin:     adminapi.NewClient(gateway.URL, "secret of the tests"),

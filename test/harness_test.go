@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"fhirgate/internal/freeport"
+	"fhirgate/internal/logbuffer"
 	"fhirgate/sandbox"
 	"fhirgate/sandbox/demo"
 )
@@ -226,7 +225,7 @@ func freeAddress(t *testing.T) string {
 // process is a running fhirgate.
 type process struct {
 	cmd      *exec.Cmd
-	out, err lockedBuffer
+	out, err logbuffer.Buffer
 	ended    chan struct{} // closed at the end
 	result   error         // of the process, once it has ended
 }
@@ -292,22 +291,4 @@ func (p *process) logged(level string) []string {
 		}
 	}
 	return found
-}
-
-// lockedBuffer is a bytes.Buffer for several goroutines.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

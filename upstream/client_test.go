@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/fhir"
+	"fhirgate/internal/logbuffer"
 )
 
 func TestPrivateAddressesAreRefused(t *testing.T) {
@@ -233,7 +234,7 @@ func TestTrustIsCheckedAndKeysMustFit(t *testing.T) {
 // the log package: whoever uses a Client must keep that away from people. This
 // test tells when the standard library does it no more.
 func TestBytesBeyondTheLengthGoToTheStandardLog(t *testing.T) {
-	var logged lockedBuffer
+	var logged logbuffer.Buffer
 	log.SetOutput(&logged)
 	defer log.SetOutput(os.Stderr)
 	h := newHospital(t)

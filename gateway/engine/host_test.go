@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/internal/freeport"
+	"fhirgate/internal/logbuffer"
 )
 
 // hostSetup is how a test wants the real engine to run. Tyk can only be started
@@ -215,23 +216,11 @@ type host struct {
 	address string
 	dir     string
 	command *exec.Cmd
-	output  *lockedBuffer
+	output  *logbuffer.Buffer
 	redis   string
 }
 
 func (h *host) url(path string) string { return "http://" + h.address + path }
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
 // edit changes the tyk.conf of a host before it is started.
 type edit func(conf map[string]any)
@@ -275,7 +264,7 @@ func launchHost(t *testing.T, chain Chain, redis string, edits ...edit) *host {
 
 	setup, err := json.Marshal(hostSetup{Conf: path, Chain: chain, Drain: 3 * time.Second})
 	require.NoError(t, err)
-	h := &host{dir: dir, output: &lockedBuffer{}, redis: redis}
+	h := &host{dir: dir, output: &logbuffer.Buffer{}, redis: redis}
 	h.command = exec.Command(os.Args[0])
 	h.command.Env = append(os.Environ(), hostVariable+"="+string(setup))
 	h.command.Stdout, h.command.Stderr = h.output, h.output

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fhirgate/internal/logbuffer"
 	"fhirgate/portal/store"
 	"fhirgate/portal/trail"
 )
@@ -50,29 +51,11 @@ func (f *fakeStore) times() int {
 	return f.count
 }
 
-// logged is a log that the test reads while a Verifier writes to it.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // running calls test with a Verifier that runs until the test ends.
-func running(t *testing.T, test func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logged)) {
+func running(t *testing.T, test func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logbuffer.Buffer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f, log := &fakeStore{verdict: store.Verdict{Count: 900, Head: "abc"}}, new(logged)
+		f, log := &fakeStore{verdict: store.Verdict{Count: 900, Head: "abc"}}, new(logbuffer.Buffer)
 		v := trail.New(trail.Options{Store: f, Log: slog.New(slog.NewTextHandler(log, nil))})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -85,7 +68,7 @@ func running(t *testing.T, test func(t *testing.T, v *trail.Verifier, f *fakeSto
 }
 
 func TestTheTrailIsVerifiedAtTheStartAndEveryHour(t *testing.T) {
-	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logged) {
+	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logbuffer.Buffer) {
 		require.Equal(t, trail.State{Running: true, Read: 500, Of: 900}, v.State())
 		began := time.Now()
 		time.Sleep(time.Minute)
@@ -100,7 +83,7 @@ func TestTheTrailIsVerifiedAtTheStartAndEveryHour(t *testing.T) {
 }
 
 func TestABrokenTrailIsLoggedEachTime(t *testing.T) {
-	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logged) {
+	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logbuffer.Buffer) {
 		f.finds(store.Verdict{Count: 6, Broken: 7, Problem: "act 7 was changed"}, nil)
 		time.Sleep(2*time.Hour + 2*time.Minute)
 		synctest.Wait()
@@ -110,7 +93,7 @@ func TestABrokenTrailIsLoggedEachTime(t *testing.T) {
 }
 
 func TestATrailThatCannotBeReadKeepsTheLastReport(t *testing.T) {
-	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logged) {
+	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, log *logbuffer.Buffer) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		last := v.State().Last
@@ -129,7 +112,7 @@ func TestATrailThatCannotBeReadKeepsTheLastReport(t *testing.T) {
 
 // TestWhoeverAsksGetsOneVerification asks while one is under way, and after it.
 func TestWhoeverAsksGetsOneVerification(t *testing.T) {
-	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, _ *logged) {
+	running(t, func(t *testing.T, v *trail.Verifier, f *fakeStore, _ *logbuffer.Buffer) {
 		first := v.Begin()
 		require.Equal(t, first, v.Begin(), "there is one for all who ask meanwhile")
 		<-first
@@ -144,7 +127,7 @@ func TestWhoeverAsksGetsOneVerification(t *testing.T) {
 
 func TestAnEndedPortalLeavesNoTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := new(logged)
+		log := new(logbuffer.Buffer)
 		v := trail.New(trail.Options{Store: &fakeStore{}, Log: slog.New(slog.NewTextHandler(log, nil))})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

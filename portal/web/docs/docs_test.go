@@ -15,13 +15,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/gateway/adminapi"
+	"fhirgate/internal/logbuffer"
 	"fhirgate/portal/openapi"
 	"fhirgate/portal/store"
 	"fhirgate/portal/store/storetest"
@@ -65,31 +65,13 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"resourceType":"OperationOutcome","text":"<script>alert(1)</script>"}`)
 }
 
-// logged is a log that may be read while a page is still being noted.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // site is the pages as they are served.
 type site struct {
 	t       *testing.T
 	store   *store.Store
 	gateway *gateway
 	server  *httptest.Server
-	log     logged
+	log     logbuffer.Buffer
 	client  *http.Client
 	user    store.User
 }
