@@ -63,7 +63,8 @@ func (i *Inviter) Invite(ctx context.Context, by store.By, invitation store.Invi
 // account or not: what happens, and the answer, are the same. Where mail is set up the
 // link is never returned, since whoever opens it sees which of both it is: when it
 // cannot be sent, ErrNotMailed. store.ErrConflict when the owner of the address is in
-// the team, store.ErrNotFound when whoever invites does not own it.
+// the team, store.ErrNotFound when whoever invites does not own it, store.ErrFull when
+// the team has as many open ones as there may be.
 func (i *Inviter) InviteToTeam(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error) {
 	link, err = i.open(ctx, by, &invitation, i.store.InviteToTeam)
 	if err != nil || i.mailer == nil {

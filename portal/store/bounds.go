@@ -13,7 +13,17 @@ const (
 	// MaxCredentials is how many credentials an app has at most that were not
 	// revoked and have not come to their end.
 	MaxCredentials = 50
+	// MaxRequests is how many requests an app has at most that wait for their
+	// decision, or whose access holds.
+	MaxRequests = 50
+	// MaxInvitations is how many open invitations a team has at most when its owners
+	// invite.
+	MaxInvitations = 200
 )
+
+// MaxFormerRequests is how many requests of an app are listed at most of which
+// nothing holds any more, or ever did.
+const MaxFormerRequests = 20
 
 // room returns ErrFull unless fewer are counted than there may be.
 func (q queries) room(ctx context.Context, most int, count string, args ...any) error {

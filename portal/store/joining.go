@@ -61,7 +61,8 @@ func (s *Store) invitationOf(ctx context.Context, q queries, userID, id string) 
 // one by AcceptInvitation; nothing tells whoever invites which of both it is. An
 // earlier invitation of the address into the team is void. ErrConflict when the
 // owner of the address is in the team, ErrNotFound when there is no such team or
-// whoever invites does not own it [invitation.create].
+// whoever invites does not own it, ErrFull when the team has MaxInvitations
+// [invitation.create].
 func (s *Store) InviteToTeam(ctx context.Context, by By, invitation Invitation) (Invitation, string, error) {
 	invitation.Role = RoleDeveloper
 	return s.invite(ctx, by, invitation, func(q queries, i Invitation) error {
@@ -84,7 +85,10 @@ func (s *Store) InviteToTeam(ctx context.Context, by By, invitation Invitation) 
 		earlier.add("role = 'developer'")
 		earlier.add("team_id = ?", i.TeamID)
 		earlier.add("email = ?", i.Email)
-		return s.withdrawAll(ctx, q, by, "invited again", earlier)
+		if err := s.withdrawAll(ctx, q, by, "invited again", earlier); err != nil {
+			return err
+		}
+		return q.room(ctx, MaxInvitations, "SELECT COUNT(*) FROM invitations WHERE "+openIntoTeam+" AND team_id = ?", stamp(s.now()), i.TeamID)
 	})
 }
 

@@ -69,8 +69,12 @@ func scanRequest(r row) (AccessRequest, error) {
 	return a, err
 }
 
+// currentRequest is the condition that a request waits for its decision, or that its
+// access holds at a time.
+const currentRequest = "(r.state = 'pending' OR r.state = 'approved' AND (r.ends = 0 OR r.ends > ?))"
+
 // CreateRequest asks for access in the name of by. ErrConflict when the app is
-// archived [access.request].
+// archived, ErrFull when it has MaxRequests [access.request].
 func (s *Store) CreateRequest(ctx context.Context, by By, request AccessRequest) (AccessRequest, error) {
 	id := newID("req")
 	if len(request.Hospitals) == 0 {
@@ -80,6 +84,10 @@ func (s *Store) CreateRequest(ctx context.Context, by By, request AccessRequest)
 		app, err := q.app(ctx, request.AppID)
 		if err == nil && !app.Archived.IsZero() {
 			err = ErrConflict
+		}
+		if err == nil {
+			err = q.room(ctx, MaxRequests, "SELECT COUNT(*) FROM access_requests r WHERE r.app_id = ? AND "+currentRequest,
+				request.AppID, stamp(s.now()))
 		}
 		if err != nil {
 			return act{}, err
@@ -194,16 +202,20 @@ func (q queries) request(ctx context.Context, id string) (AccessRequest, error) 
 	return one(ctx, q, scanRequest, requestQuery+" WHERE r.id = ?", id)
 }
 
-// RequestsOfApp returns the requests of an app, newest first.
+// RequestsOfApp returns the requests of an app that wait or whose access holds, and
+// the last MaxFormerRequests of the others, newest first.
 func (s *Store) RequestsOfApp(ctx context.Context, appID string) ([]AccessRequest, error) {
-	return all(ctx, s.read(), scanRequest,
-		requestQuery+" WHERE r.app_id = ? ORDER BY r.created DESC, r.id", appID)
+	now := stamp(s.now())
+	return all(ctx, s.read(), scanRequest, requestQuery+" WHERE r.app_id = ? AND ("+currentRequest+` OR r.id IN
+		(SELECT r.id FROM access_requests r WHERE r.app_id = ? AND NOT `+currentRequest+` ORDER BY r.created DESC, r.id LIMIT ?))
+		ORDER BY r.created DESC, r.id`, appID, now, appID, now, MaxFormerRequests)
 }
 
-// RequestsOf returns the requests of all teams of a user, newest first.
+// RequestsOf returns the requests of all teams of a user that wait or whose access
+// holds, newest first.
 func (s *Store) RequestsOf(ctx context.Context, userID string) ([]AccessRequest, error) {
 	return all(ctx, s.read(), scanRequest, requestQuery+` JOIN members ON members.team_id = apps.team_id
-		WHERE members.user_id = ? ORDER BY r.created DESC, r.id`, userID)
+		WHERE members.user_id = ? AND `+currentRequest+" ORDER BY r.created DESC, r.id", userID, stamp(s.now()))
 }
 
 // Requests returns requests, newest first; of pending ones those that wait

@@ -204,7 +204,7 @@ func TestRequests(t *testing.T) {
 		require.Equal(t, fourth.ID, ofApp[0].ID)
 		ofTeams, err := w.RequestsOf(ctx, by.UserID)
 		require.NoError(t, err)
-		require.Equal(t, ofApp, ofTeams)
+		require.Equal(t, []store.AccessRequest{fourth}, ofTeams, "those that wait or hold")
 		ofTeams, err = w.RequestsOf(ctx, boss.UserID)
 		require.NoError(t, err)
 		require.Empty(t, ofTeams)

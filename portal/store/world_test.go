@@ -117,3 +117,11 @@ func isIn(errs []error, wanted error) int {
 	}
 	return n
 }
+
+// mustHave is what was found.
+func mustHave[T any](found T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return found
+}

@@ -64,6 +64,9 @@ func (a appData) Current() []ownRequest { return a.requests(true) }
 // Former are the requests of which nothing holds any more, or ever did.
 func (a appData) Former() []ownRequest { return a.requests(false) }
 
+// MoreFormer reports whether there may be former requests that are not listed.
+func (a appData) MoreFormer() bool { return len(a.Former()) == store.MaxFormerRequests }
+
 func (a appData) requests(current bool) (found []ownRequest) {
 	for _, r := range a.Requests {
 		if (r.Open() || r.Usable()) == current {

@@ -50,3 +50,29 @@ func TestWhenThereAreAsManyKeysAsThereMayBe(t *testing.T) {
 	member.sent("/credentials/"+last.ID+"/revoke", "reason", "not used")
 	require.Equal(t, 200, member.post(path, form()...).status)
 }
+
+func TestWhenThereAreAsManyRequestsAsThereMayBe(t *testing.T) {
+	s := newSite(t)
+	app := s.app("Worklist")
+	var last store.AccessRequest
+	for range store.MaxRequests {
+		last = s.request(app)
+	}
+	member, path := s.as("member"), "/apps/"+app.ID+"/request"
+	form := []string{"plan", "practice", "hospitals", "harbor", "purpose", "what we have kept"}
+	require.Contains(t, member.refused("", "The app has 50 requests that wait or hold", path, form...), "what we have kept")
+	member.sent("/apps/" + app.ID + "/requests/" + last.ID + "/withdraw")
+	require.Equal(t, "/apps/"+app.ID, member.sent(path, form...))
+}
+
+func TestWhenThereAreAsManyInvitationsAsThereMayBe(t *testing.T) {
+	s := newSite(t)
+	for n := range store.MaxInvitations {
+		_, _, err := s.store.InviteToTeam(t.Context(), s.by("owner"), store.Invitation{
+			Email: fmt.Sprintf("dev%d@pacs.example", n), TeamID: s.team.ID, Expires: time.Now().AddDate(1, 0, 0),
+		})
+		require.NoError(t, err)
+	}
+	path := "/teams/" + s.team.ID
+	s.as("owner").refused("email", "The team has 200 open invitations", path+"/members", "email", "more@pacs.example", "role", "member")
+}

@@ -2,6 +2,7 @@ package developer
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,6 +32,8 @@ func (p *Pages) inviteMember(r *page.Request, team ownTeam) error {
 		form.Fail("email", refusal.Text)
 	case errors.Is(err, store.ErrConflict):
 		form.Fail("email", "This person is in the team already: change the role in the list.")
+	case errors.Is(err, store.ErrFull):
+		form.Fail("email", fmt.Sprintf("The team has %d open invitations, and more cannot be made: withdraw one, or wait until somebody joins.", store.MaxInvitations))
 	case err != nil:
 		return err
 	case !mailed:

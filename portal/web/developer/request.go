@@ -2,6 +2,7 @@ package developer
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -66,6 +67,10 @@ func (p *Pages) createRequest(r *page.Request, app ownApp) error {
 	}
 	wanted.AppID = app.ID
 	request, err := p.store.CreateRequest(r.Context(), r.By(), wanted)
+	if errors.Is(err, store.ErrFull) {
+		form.Fail("", fmt.Sprintf("The app has %d requests that wait or hold, and more cannot be made. Withdraw one that waits, ask an administrator to end one that is not used any more, or choose another app.", store.MaxRequests))
+		return p.renderRequest(r, http.StatusUnprocessableEntity, app, form)
+	}
 	if err != nil {
 		return err
 	}
