@@ -6,16 +6,19 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // maxAddress bounds e-mail addresses, in bytes (RFC 5321, section 4.5.3.1.3).
 const maxAddress = 254
 
-// Address returns an e-mail address as the store has it, or ErrAddress.
+// Address returns an e-mail address as the store has it, or ErrAddress. One with
+// characters that nobody sees would look like another's.
 func Address(text string) (string, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	parsed, err := mail.ParseAddress(text)
-	if err != nil || parsed.Address != text || len(text) > maxAddress || strings.ContainsAny(text, "\" ,;<>") {
+	unseen := func(r rune) bool { return !unicode.IsPrint(r) }
+	if err != nil || parsed.Address != text || len(text) > maxAddress || strings.ContainsAny(text, "\" ,;<>") || strings.ContainsFunc(text, unseen) {
 		return "", ErrAddress
 	}
 	if _, domain := split(text); !strings.Contains(strings.Trim(domain, "."), ".") && domain != "localhost" {
