@@ -135,7 +135,7 @@ func TestAddresses(t *testing.T) {
 		"": "", "ann": "", "ann@": "", "@x.example": "", "ann@host": "", "Ann <ann@x.example>": "", "a@x.example,b@x.example": "",
 		"a b@x.example": "", "\"a b\"@x.example": "", "a@x.example\r\nBcc: b@x.example": "", "a@.example.": "",
 		strings.Repeat("a", 250) + "@x.example": "",
-		"an\u200bn@pacs.example": "", "ann@pacs\u00ad.example": "", "\u202enna@pacs.example": "", "ann\ufeff@pacs.example": "", // as if they were Ann's
+		"an\u200bn@pacs.example":                "", "ann@pacs\u00ad.example": "", "\u202enna@pacs.example": "", "ann\ufeff@pacs.example": "", // as if they were Ann's
 		"\u212aim@pacs.example": "kim@pacs.example", "j\u00f8rgen@pacs.example": "j\u00f8rgen@pacs.example",
 	} {
 		got, err := Address(given)
