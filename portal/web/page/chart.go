@@ -8,7 +8,7 @@ import (
 // CallsChart draws how the calls of each day ended.
 func CallsChart(usage store.Usage) ui.Chart {
 	days := len(usage.Days)
-	chart := ui.Chart{Unit: "calls", Days: make([]string, days), Series: []ui.Series{
+	chart := ui.Chart{Days: make([]string, days), Series: []ui.Series{
 		{Name: "Answered", Tone: "ok", Values: make([]int64, days)},
 		{Name: "Refused (4xx)", Tone: "warn", Values: make([]int64, days)},
 		{Name: "Failed (5xx)", Tone: "bad", Values: make([]int64, days)},

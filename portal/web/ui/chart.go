@@ -12,8 +12,6 @@ type Chart struct {
 	Days []string
 	// Series are drawn from the bottom up.
 	Series []Series
-	// Unit names what is counted, in the plural: "calls".
-	Unit string
 }
 
 // Series is one colour of a chart.

@@ -192,10 +192,10 @@ func TestAnUnsafeLinkIsNotALink(t *testing.T) {
 }
 
 func TestAChartIsATable(t *testing.T) {
-	data := Chart{Days: []string{"2026-11-21", "2026-11-22"}, Unit: "calls", Series: []Series{{Name: "Answered", Tone: "ok", Values: []int64{1200, 7}}}}
+	data := Chart{Days: []string{"2026-11-21", "2026-11-22"}, Series: []Series{{Name: "Answered", Tone: "ok", Values: []int64{1200, 7}}}}
 	made := show(t, `{{template "chart" (chart "calls" "Calls a day" .)}}`, data)
 	require.Contains(t, made, `<th scope="row"><time datetime="2026-11-21">21 Nov 2026</time></th><td class="number">1,200</td>`)
-	require.Contains(t, made, "1,207 calls: show as a table")
+	require.Contains(t, made, "Show as a table, 1,207 in all")
 
 	data.Series[0].Values = nil
 	_, err := tryShow(`{{template "chart" (chart "calls" "Calls" .)}}`, data)

@@ -103,7 +103,7 @@ func Sample(now time.Time) Data {
 }
 
 func chart(now time.Time, days int) ui.Chart {
-	made := ui.Chart{Unit: "calls", Series: []ui.Series{{Name: "Answered", Tone: "ok"}, {Name: "Refused", Tone: "warn"}, {Name: "Failed", Tone: "bad"}}}
+	made := ui.Chart{Series: []ui.Series{{Name: "Answered", Tone: "ok"}, {Name: "Refused", Tone: "warn"}, {Name: "Failed", Tone: "bad"}}}
 	for i := range days {
 		date := now.UTC().AddDate(0, 0, i-days+1)
 		made.Days = append(made.Days, date.Format(time.DateOnly))
