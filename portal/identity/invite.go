@@ -39,47 +39,40 @@ func newInviter(s *store.Store, publicURL string, mailer *Mailer, log *slog.Logg
 }
 
 // Invite opens an invitation to make an account, for seven days unless it says
-// otherwise, and mails its link. When there is no mail, or it cannot be sent just
-// now, the link is returned instead: whoever invites hands it on. A *Refusal says
-// what is wrong with the e-mail address, that it has an account (ErrTaken), or that
-// enough was mailed to it.
+// otherwise, and mails its link. Where there is no mail the link is returned, for
+// whoever invites to hand on; where there is, nobody but the owner of the address gets
+// it: ErrNotMailed when it cannot be sent, and nobody is invited. A *Refusal says what
+// is wrong with the e-mail address, that it has an account (ErrTaken), or that enough
+// was mailed to it.
 func (i *Inviter) Invite(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error) {
-	link, err = i.open(ctx, by, &invitation, i.store.Invite)
+	link, mailed, err = i.invite(ctx, by, invitation, i.store.Invite, invitationMail)
 	if errors.Is(err, store.ErrConflict) {
 		err = ErrTaken
 	}
-	if err != nil || i.mailer == nil {
-		return link, false, err
-	}
-	subject, text := invitationMail(link, invitation.Expires)
-	if err := i.mailer.Send(ctx, invitation.Email, subject, text); err != nil {
-		i.notMailed(ctx, invitation, err)
-		return link, false, nil
-	}
-	return "", true, nil
+	return link, mailed, err
 }
 
 // InviteToTeam is Invite for the team of an invitation, whether the address has an
-// account or not: what happens, and the answer, are the same. Where mail is set up the
-// link is never returned, since whoever opens it sees which of both it is: when it
-// cannot be sent, ErrNotMailed. store.ErrConflict when the owner of the address is in
-// the team, store.ErrNotFound when whoever invites does not own it, store.ErrFull when
-// the team has as many open ones as there may be.
+// account or not: what happens, and the answer, are the same. Whoever opens the link
+// sees which of both it is. store.ErrConflict when the owner of the address is in the
+// team, store.ErrNotFound when whoever invites does not own it, store.ErrFull when the
+// team has as many open ones as there may be.
 func (i *Inviter) InviteToTeam(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error) {
-	link, err = i.open(ctx, by, &invitation, i.store.InviteToTeam)
+	return i.invite(ctx, by, invitation, i.store.InviteToTeam, teamInvitationMail)
+}
+
+// invite opens an invitation, and mails its link where there is mail.
+func (i *Inviter) invite(ctx context.Context, by store.By, invitation store.Invitation, open opener, mail func(link string, expires time.Time) (subject, text string)) (link string, mailed bool, err error) {
+	link, err = i.open(ctx, by, &invitation, open)
 	if err != nil || i.mailer == nil {
 		return link, false, err
 	}
-	subject, text := teamInvitationMail(link, invitation.Expires)
+	subject, text := mail(link, invitation.Expires)
 	if err := i.mailer.Send(ctx, invitation.Email, subject, text); err != nil {
-		i.notMailed(ctx, invitation, err)
+		i.log.LogAttrs(ctx, slog.LevelError, "invitation was not mailed", slog.String("invitation", invitation.ID), slog.String("problem", err.Error()))
 		return "", false, refuse(ErrNotMailed, i.store.WithdrawInvitation(context.WithoutCancel(ctx), by, invitation.ID))
 	}
 	return "", true, nil
-}
-
-func (i *Inviter) notMailed(ctx context.Context, invitation store.Invitation, err error) {
-	i.log.LogAttrs(ctx, slog.LevelError, "invitation was not mailed", slog.String("invitation", invitation.ID), slog.String("problem", err.Error()))
 }
 
 // open opens an invitation, and counts it if it will be mailed.

@@ -58,8 +58,8 @@ func (p *Pages) showInvite(r *page.Request, status int, form *page.Form) error {
 	}{form, roleOptions(), options, teamRoleOptions(), teams.Total > mostTeams})
 }
 
-// invite opens an invitation. When it could not be mailed, its link is shown in
-// the answer itself, and never again.
+// invite opens an invitation. Where there is no mail, its link is shown in the answer
+// itself, and never again.
 func (p *Pages) invite(r *page.Request) error {
 	form, err := r.ReadForm()
 	if err != nil {
