@@ -38,9 +38,9 @@ var (
 	ErrDomain = &Refusal{"domain", "Nobody can sign up with an address of this domain. Ask an administrator for an invitation."}
 	// ErrNoMail says that the portal has no way to send mail.
 	ErrNoMail = &Refusal{"no mail", "This portal sends no mail. Ask an administrator."}
-	// ErrNotMailed says that somebody was not invited into a team, since the mail
-	// could not be sent.
-	ErrNotMailed = &Refusal{"not mailed", "The invitation could not be mailed just now, so that nobody is invited. Try again in a few minutes."}
+	// ErrNotMailed says that somebody gets neither an invitation nor a link for a new
+	// password, since the mail could not be sent.
+	ErrNotMailed = &Refusal{"not mailed", "The mail could not be sent just now, so that nothing came of it. Try again in a few minutes."}
 	// ErrBusy says that too much is waiting to be sent.
 	ErrBusy = &Refusal{"busy", "There is too much to do just now. Try again in a minute."}
 	// ErrAdministrator says that administrators keep their second factor.
