@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	encoding32 "encoding/base32"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -17,9 +16,6 @@ const (
 	recoveryCodes  = 10
 	recoveryLength = 16
 )
-
-// base32 is how secrets stand in links of authenticator apps.
-var base32 = encoding32.StdEncoding.WithPadding(encoding32.NoPadding)
 
 // newRecoveryCodes returns codes for a user, and what is stored of them. 80
 // random bits need no slow hash.

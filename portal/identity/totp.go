@@ -46,8 +46,7 @@ type sealedSecret struct {
 	Begun  time.Time `json:"begun"`
 }
 
-// enrolmentLife is how long a secret waits for its first code. Whoever comes by the
-// session later is not shown it.
+// enrolmentLife is how long a secret waits for its first code.
 const enrolmentLife = 15 * time.Minute
 
 // BeginTOTP makes a new secret for a user, in place of one that is not confirmed.
@@ -81,25 +80,14 @@ func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User, p
 	return enrolment(key)
 }
 
-// PendingTOTP returns what BeginTOTP has made within a quarter of an hour and nobody
-// has confirmed yet; nil when there is nothing of the kind.
-func (s *Service) PendingTOTP(user store.User) (*Enrolment, error) {
+// AwaitsCode reports whether BeginTOTP has made a secret within a quarter of an hour
+// that nobody has confirmed yet. The secret itself is in the answer of BeginTOTP only.
+func (s *Service) AwaitsCode(user store.User) (bool, error) {
 	if user.TOTP == nil || user.HasSecondFactor() {
-		return nil, nil
+		return false, nil
 	}
 	sealed, err := s.open(user)
-	if err != nil || s.now().Sub(sealed.Begun) >= enrolmentLife {
-		return nil, err
-	}
-	raw, err := base32.DecodeString(sealed.Secret)
-	if err != nil {
-		return nil, fmt.Errorf("second factor: %w", err)
-	}
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: issuer, AccountName: user.Email, Secret: raw})
-	if err != nil {
-		return nil, fmt.Errorf("second factor: %w", err)
-	}
-	return enrolment(key)
+	return err == nil && s.now().Sub(sealed.Begun) < enrolmentLife, err
 }
 
 func enrolment(key *otp.Key) (*Enrolment, error) {

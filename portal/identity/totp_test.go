@@ -17,9 +17,9 @@ import (
 func TestEnrolment(t *testing.T) {
 	w := newWorld(t)
 	u := w.user(ann)
-	pending, err := w.PendingTOTP(u)
+	waits, err := w.AwaitsCode(u)
 	require.NoError(t, err)
-	require.Nil(t, pending)
+	require.False(t, waits)
 
 	enrolment, err := w.BeginTOTP(w.ctx, by, u, password)
 	require.NoError(t, err)
@@ -35,9 +35,9 @@ func TestEnrolment(t *testing.T) {
 	_, err = png.Decode(bytes.NewReader(picture))
 	require.NoError(t, err)
 
-	pending, err = w.PendingTOTP(u)
+	waits, err = w.AwaitsCode(u)
 	require.NoError(t, err)
-	require.Equal(t, enrolment, pending, "the same, until it is confirmed")
+	require.True(t, waits)
 
 	_, _, err = w.ConfirmTOTP(w.ctx, by, u, "000000000")
 	require.Same(t, ErrCode, err)
@@ -48,9 +48,9 @@ func TestEnrolment(t *testing.T) {
 	require.Greater(t, confirmed.Edition, u.Edition)
 	require.Len(t, codes, recoveryCodes)
 
-	pending, err = w.PendingTOTP(confirmed)
+	waits, err = w.AwaitsCode(confirmed)
 	require.NoError(t, err)
-	require.Nil(t, pending, "never shown again")
+	require.False(t, waits)
 	_, err = w.BeginTOTP(w.ctx, by, confirmed, "no matter")
 	require.ErrorIs(t, err, store.ErrConflict)
 	require.Same(t, ErrCode, w.SecondFactor(w.ctx, by, confirmed, w.code(secret)), "the code that confirmed does not sign in")
@@ -84,13 +84,13 @@ func TestAnEnrolmentWaitsForAQuarterOfAnHour(t *testing.T) {
 	_, err := w.BeginTOTP(w.ctx, by, u, password)
 	require.NoError(t, err)
 	w.clock.pass(enrolmentLife - time.Second)
-	pending, err := w.PendingTOTP(w.again(u))
+	waits, err := w.AwaitsCode(w.again(u))
 	require.NoError(t, err)
-	require.NotNil(t, pending)
+	require.True(t, waits)
 	w.clock.pass(time.Second)
-	pending, err = w.PendingTOTP(w.again(u))
+	waits, err = w.AwaitsCode(w.again(u))
 	require.NoError(t, err)
-	require.Nil(t, pending, "whoever comes by the session later is not shown it")
+	require.False(t, waits)
 }
 
 func TestCodesAndTheirTime(t *testing.T) {

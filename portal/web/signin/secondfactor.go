@@ -13,24 +13,26 @@ import (
 // setUpView is what the set-up page of the second factor shows.
 type setUpView struct {
 	Form      *page.Form
-	Enrolment *identity.Enrolment // nil = not begun
+	Enrolment *identity.Enrolment // nil = it is not shown
+	Begun     bool                // the first code is awaited
 	Admin     bool                // who needs one
 	User      store.User
 }
 
-func (p *Pages) showSetUp(r *page.Request, status int, form *page.Form, enrolment *identity.Enrolment) error {
-	return r.Render(status, "account-second-factor", setUpView{form, enrolment, r.User.Role == store.RoleAdmin, r.User})
+func showSetUp(r *page.Request, status int, view setUpView) error {
+	view.Admin, view.User = r.User.Role == store.RoleAdmin, r.User
+	return r.Render(status, "account-second-factor", view)
 }
 
 func (p *Pages) setUpForm(r *page.Request) error {
 	if r.User.HasSecondFactor() {
 		return r.Redirect("/account")
 	}
-	return p.showSetUp(r, http.StatusOK, page.NewForm(), nil)
+	return showSetUp(r, http.StatusOK, setUpView{Form: page.NewForm()})
 }
 
 // setUp makes a new secret for somebody who knows the password, and shows it in its
-// answer.
+// answer: there only, since whoever has come by the session must not learn it.
 func (p *Pages) setUp(r *page.Request) error {
 	form, err := r.ReadForm()
 	if err != nil {
@@ -42,23 +44,22 @@ func (p *Pages) setUp(r *page.Request) error {
 		if err != nil {
 			return err
 		}
-		return p.showSetUp(r, status, form, nil)
+		return showSetUp(r, status, setUpView{Form: form})
 	}
-	return p.showSetUp(r, http.StatusOK, page.NewForm(), enrolment)
+	return showSetUp(r, http.StatusOK, setUpView{Form: page.NewForm(), Enrolment: enrolment, Begun: true})
 }
 
-// confirm takes the first code. After a wrong one the secret is shown again: it
-// is in force only when a code was right.
+// confirm takes the first code. The secret is in force only when one was right.
 func (p *Pages) confirm(r *page.Request) error {
 	form, err := r.ReadForm()
 	if err != nil {
 		return err
 	}
-	enrolment, err := p.identity.PendingTOTP(r.User)
+	waits, err := p.identity.AwaitsCode(r.User)
 	if err != nil {
 		return err
 	}
-	if enrolment == nil {
+	if !waits {
 		if r.User.TOTP != nil && !r.User.HasSecondFactor() {
 			r.Flash("warn", "That took too long, and nothing is set up: have a new QR code shown, and remove the old one from your app.")
 		}
@@ -71,7 +72,7 @@ func (p *Pages) confirm(r *page.Request) error {
 			return err
 		}
 		form.Values.Del("code")
-		return p.showSetUp(r, status, form, enrolment)
+		return showSetUp(r, status, setUpView{Form: form, Begun: true})
 	}
 	if err := r.SignIn(user, true); err != nil {
 		return err
