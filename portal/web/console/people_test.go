@@ -49,7 +49,10 @@ func TestUsersAreGoverned(t *testing.T) {
 	has(t, shown, "is on its way to")
 	require.NotContains(t, shown, "token=")
 	p.inviter.refusal = identity.ErrNotMailed
-	require.Equal(t, http.StatusConflict, b.post(address+"/reset-password").Status)
+	got = b.post(address + "/reset-password")
+	require.Equal(t, http.StatusConflict, got.Status)
+	has(t, got.Body, "The mail could not be sent just now")
+	has(t, got.Body, "Send a link for a new password") // it is the user's own page
 
 	boss := "/console/users/" + ids["boss"]
 	shown = b.done(b.post(boss+"/reset-second-factor"), boss)

@@ -53,7 +53,7 @@ func roleOptions() []ui.Option {
 }
 
 // userView is what a user's page shows. What is wrong with a change is noted in
-// the form under the name of the button: role, disable, reset.
+// the form under the name of the button: role, password, disable, reset.
 type userView struct {
 	Subject store.User
 	Self    bool
@@ -157,15 +157,15 @@ func (p *Pages) resetPassword(r *page.Request) error {
 	}
 	link, mailed, err := p.inviter.ResetLink(r.Context(), r.By(), user)
 	var refusal *identity.Refusal
-	if errors.As(err, &refusal) {
+	switch {
+	case errors.Is(err, identity.ErrNotMailed):
+		return p.governed(r, "password", "", identity.ErrNotMailed.Text, store.ErrConflict)
+	case errors.As(err, &refusal): // the page has no such button
 		return page.Conflict(refusal.Text)
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if mailed {
-		r.Flash("ok", "A link for a new password is on its way to "+user.Email+". It works once, for an hour.")
-		return r.Redirect("/console/users/%s", user.ID)
+	case mailed:
+		return p.governed(r, "password", "A link for a new password is on its way to "+user.Email+". It works once, for an hour.", "", nil)
 	}
 	return r.Render(http.StatusOK, "console-reset-link", struct {
 		Subject store.User
