@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Members returns the members of a team, by name.
 func (s *Store) Members(ctx context.Context, teamID string) ([]Member, error) {
@@ -21,43 +24,46 @@ func (s *Store) RoleIn(ctx context.Context, userID, teamID string) (TeamRole, er
 
 // SetMember changes what a member is in a team. ErrNotFound for who is none: nobody
 // is put into a team by it, not even back into one that they are just leaving.
-// ErrConflict for the last owner [team.member].
+// ErrConflict for the last owner who may sign in [team.member].
 func (s *Store) SetMember(ctx context.Context, by By, teamID, userID string, role TeamRole) error {
-	return s.change(ctx, by, func(q queries) (act, error) {
-		err := q.mustChange(ctx, ErrNotFound, "UPDATE members SET role = ? WHERE team_id = ? AND user_id = ?", role, teamID, userID)
-		if err == nil && role != TeamOwner {
-			err = s.leftOwners(ctx, q, by, teamID, userID)
-		}
-		return act{"team.member", "team", teamID, map[string]string{"user": userID, "role": string(role)}}, err
-	})
+	done := act{"team.member", "team", teamID, map[string]string{"user": userID, "role": string(role)}}
+	return s.changeMember(ctx, by, done, userID,
+		"UPDATE members SET role = ? WHERE team_id = ? AND user_id = ?", role, teamID, userID)
 }
 
-// RemoveMember takes a user out of a team. ErrConflict for the last owner
-// [team.member-removed].
+// RemoveMember takes a user out of a team. ErrConflict for the last owner who may
+// sign in [team.member-removed].
 func (s *Store) RemoveMember(ctx context.Context, by By, teamID, userID string) error {
+	done := act{"team.member-removed", "team", teamID, map[string]string{"user": userID}}
+	return s.changeMember(ctx, by, done, userID, "DELETE FROM members WHERE team_id = ? AND user_id = ?", teamID, userID)
+}
+
+// changeMember changes what a user is in the team that the act is about, so that an
+// owner who may sign in remains if there was one. Who is no owner then has no open
+// invitations into it.
+func (s *Store) changeMember(ctx context.Context, by By, done act, userID, statement string, args ...any) error {
+	teamID := done.subject
 	return s.change(ctx, by, func(q queries) (act, error) {
-		err := q.mustChange(ctx, ErrNotFound, "DELETE FROM members WHERE team_id = ? AND user_id = ?", teamID, userID)
-		if err == nil {
-			err = s.leftOwners(ctx, q, by, teamID, userID)
+		before, err := q.owners(ctx, teamID)
+		if err != nil {
+			return act{}, err
 		}
-		return act{"team.member-removed", "team", teamID, map[string]string{"user": userID}}, err
+		if err := q.mustChange(ctx, ErrNotFound, statement, args...); err != nil {
+			return act{}, err
+		}
+		after, err := q.owners(ctx, teamID)
+		if err == nil && len(before) > 0 && len(after) == 0 {
+			err = ErrConflict
+		}
+		if err == nil && !slices.Contains(after, userID) {
+			err = s.withdrawInvitationsOf(ctx, q, by, userID, teamID)
+		}
+		return done, err
 	})
 }
 
-// leftOwners sees to a user who is no owner of a team now: others must be, and the
-// user's invitations into the team are void.
-func (s *Store) leftOwners(ctx context.Context, q queries, by By, teamID, userID string) error {
-	if err := q.hasOwner(ctx, teamID); err != nil {
-		return err
-	}
-	return s.withdrawInvitationsOf(ctx, q, by, userID, teamID)
-}
-
-// hasOwner returns ErrConflict when a team has no owner any more.
-func (q queries) hasOwner(ctx context.Context, teamID string) error {
-	owners, err := one(ctx, q, value[int], "SELECT COUNT(*) FROM members WHERE team_id = ? AND role = 'owner'", teamID)
-	if err == nil && owners == 0 {
-		err = ErrConflict
-	}
-	return err
+// owners returns the ids of the owners of a team who may sign in.
+func (q queries) owners(ctx context.Context, teamID string) ([]string, error) {
+	return all(ctx, q, value[string], `SELECT u.id FROM members JOIN users u ON u.id = members.user_id
+		WHERE members.team_id = ? AND members.role = 'owner' AND u.disabled = 0`, teamID)
 }

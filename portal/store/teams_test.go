@@ -71,6 +71,28 @@ func TestTeams(t *testing.T) {
 	})
 }
 
+// TestTheLastOwnerWhoMaySignIn stays, since an owner who is disabled invites nobody.
+// From a team that has none but such everybody may leave.
+func TestTheLastOwnerWhoMaySignIn(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		ada, byAda := w.user(t, "ada", store.RoleDeveloper)
+		bob, byBob := w.user(t, "bob", store.RoleDeveloper)
+		carl, byCarl := w.user(t, "carl", store.RoleDeveloper)
+		team, err := w.CreateTeam(ctx, byAda, "Imaging")
+		require.NoError(t, err)
+		storetest.Join(t, w.Store, byAda, team.ID, bob.ID, store.TeamOwner)
+		storetest.Join(t, w.Store, byAda, team.ID, carl.ID, store.TeamMember)
+		require.NoError(t, w.Disable(ctx, store.System, ada.ID))
+		require.ErrorIs(t, w.RemoveMember(ctx, byBob, team.ID, bob.ID), store.ErrConflict)
+		require.ErrorIs(t, w.SetMember(ctx, byBob, team.ID, bob.ID, store.TeamViewer), store.ErrConflict)
+		require.NoError(t, w.RemoveMember(ctx, byBob, team.ID, ada.ID), "whoever is disabled may be removed")
+
+		require.NoError(t, w.Disable(ctx, store.System, bob.ID))
+		require.NoError(t, w.RemoveMember(ctx, byCarl, team.ID, carl.ID))
+	})
+}
+
 func TestApps(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

@@ -88,12 +88,12 @@ func (teamData) Roles() []ui.Option {
 	}
 }
 
-// LastOwner reports whether the reader is the only owner, so that leaving is not
-// possible.
+// LastOwner reports whether the reader is the only owner who may sign in, so that
+// leaving is not possible.
 func (d teamData) LastOwner() bool {
 	owners := 0
 	for _, m := range d.Members {
-		if m.Role == store.TeamOwner {
+		if m.Role == store.TeamOwner && m.User.Disabled.IsZero() {
 			owners++
 		}
 	}
