@@ -58,7 +58,18 @@ type Source struct {
 type Described struct {
 	JSON      []byte
 	Hospitals int     // that are described
-	Problems  []error // why which hospital is told from its route only, or nothing is known; for the log
+	Problems  []error // why which hospital is told from its route only, or nothing is known
+
+	told sync.Once
+}
+
+// Tell tells of each problem, for the log: once, however many read the document.
+func (d *Described) Tell(problem func(error)) {
+	d.told.Do(func() {
+		for _, p := range d.Problems {
+			problem(p)
+		}
+	})
 }
 
 // NewSource returns a Source.

@@ -63,9 +63,9 @@ func (p *Pages) document(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, problem := range d.Problems {
+	d.Tell(func(problem error) {
 		p.o.Log.WarnContext(r.Context(), "the API reference lacks something", "request_id", r.ID, "problem", problem.Error())
-	}
+	})
 	sum := sha256.Sum256(d.JSON)
 	tag := `W/"` + hex.EncodeToString(sum[:8]) + `"` // weak: its bytes differ when they are compressed
 	h := r.W.Header()
