@@ -105,10 +105,12 @@ func (m *memory) List(context.Context) ([]*record.Key, error) {
 }
 
 func (m *memory) Show(_ context.Context, id string) (*record.Key, error) {
-	lost := m.lost
-	m.lost = nil // reading loses nothing
-	defer func() { m.lost = lost }()
-	return m.change(id, func(*record.Key) error { return nil })
+	var shown *record.Key
+	_, err := m.change(id, func(key *record.Key) error { shown = clone(key); return nil })
+	if shown != nil { // reading loses nothing
+		err = nil
+	}
+	return shown, err
 }
 
 func (m *memory) Update(_ context.Context, id string, changes adminapi.KeyChanges) (*record.Key, error) {

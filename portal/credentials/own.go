@@ -37,7 +37,11 @@ func (s *Service) System(ctx context.Context, name, plan string, hospitals []str
 		}
 	}
 	if current != "" {
-		return s.Rotate(ctx, store.System, current, time.Hour)
+		issued, err := s.Rotate(ctx, store.System, current, time.Hour)
+		if !errors.Is(err, store.ErrConflict) && !isRefusal(err) {
+			return issued, err
+		}
+		// Another portal is just rotating it, or the gateway has lost it.
 	}
 	return s.issue(ctx, store.System,
 		store.Credential{Name: name, Kind: string(record.KindKey), Plan: plan, Hospitals: hospitals},

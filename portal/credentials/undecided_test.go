@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"fhirgate/gateway/adminapi"
 	"fhirgate/portal/store"
@@ -158,6 +159,35 @@ func TestThePortalsOwnKeyIsEndedFirst(t *testing.T) {
 		require.NoError(b.t, b.repair(b.t.Context(), b.began))
 		require.False(b.t, b.works(first))
 		require.True(b.t, b.works(next))
+		b.inStep()
+	})
+}
+
+// A key that cannot be rotated just now, since another portal does, or that the gateway
+// has lost, keeps nobody from calling.
+func TestThePortalsOwnKeyThatCannotBeRotated(t *testing.T) {
+	eachStore(t, func(b *bench) {
+		first := b.system("trial", "harbor").Credential
+		delete(b.gateway.keys, first.KeyID)
+		next := b.system("trial", "harbor").Credential
+		require.NotEqual(b.t, first.ID, next.ID)
+		require.True(b.t, b.works(next))
+		require.NoError(b.t, b.Sync(b.t.Context()))
+
+		other := New(b.store, b.gateway, b.log)
+		for range 20 {
+			var group errgroup.Group
+			for _, portal := range []*Service{b.Service, other} {
+				group.Go(func() error {
+					issued, err := portal.System(b.t.Context(), "try-it", "trial", []string{"harbor"}, 24*time.Hour)
+					if err == nil && issued.Secret == "" {
+						err = errGone
+					}
+					return err
+				})
+			}
+			require.NoError(b.t, group.Wait())
+		}
 		b.inStep()
 	})
 }
