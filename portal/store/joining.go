@@ -61,13 +61,15 @@ func (s *Store) invitationOf(ctx context.Context, q queries, userID, id string) 
 // one by AcceptInvitation; nothing tells whoever invites which of both it is. An
 // earlier invitation of the address into the team is void. ErrConflict when the
 // owner of the address is in the team, ErrNotFound when there is no such team or
-// whoever invites does not own it, ErrFull when the team has MaxInvitations
-// [invitation.create].
+// whoever invites neither owns it nor is an administrator, ErrFull when the team has
+// MaxInvitations [invitation.create].
 func (s *Store) InviteToTeam(ctx context.Context, by By, invitation Invitation) (Invitation, string, error) {
 	invitation.Role = RoleDeveloper
 	return s.invite(ctx, by, invitation, func(q queries, i Invitation) error {
-		role, err := one(ctx, q, value[TeamRole], "SELECT role FROM members WHERE team_id = ? AND user_id = ?", i.TeamID, by.UserID)
-		if err == nil && role != TeamOwner {
+		may, err := one(ctx, q, value[int], `SELECT COUNT(*) FROM teams JOIN users u ON u.id = ? AND u.disabled = 0
+			WHERE teams.id = ? AND (u.role = 'admin' OR EXISTS
+				(SELECT 1 FROM members WHERE team_id = teams.id AND user_id = u.id AND role = 'owner'))`, by.UserID, i.TeamID)
+		if err == nil && may == 0 {
 			err = ErrNotFound
 		}
 		if err != nil {

@@ -105,7 +105,8 @@ func TestWhoInvitesIntoATeam(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		_, owner := w.user(t, "owner", store.RoleDeveloper)
 		member, byMember := w.user(t, "member", store.RoleDeveloper)
-		_, outsider := w.user(t, "outsider", store.RoleAdmin)
+		_, outsider := w.user(t, "outsider", store.RoleDeveloper)
+		_, boss := w.user(t, "boss", store.RoleAdmin)
 		team, err := w.CreateTeam(t.Context(), owner, "Imaging")
 		require.NoError(t, err)
 		storetest.Join(t, w.Store, owner, team.ID, member.ID, store.TeamMember)
@@ -115,6 +116,22 @@ func TestWhoInvitesIntoATeam(t *testing.T) {
 		}
 		_, _, err = w.InviteToTeam(t.Context(), owner, store.Invitation{Email: "x@example.org", Expires: w.now.Add(time.Hour)})
 		require.ErrorIs(t, err, store.ErrNotFound, "no team")
+		_, _, err = w.InviteToTeam(t.Context(), boss, store.Invitation{Email: "x@example.org", TeamID: "team_none", Expires: w.now.Add(time.Hour)})
+		require.ErrorIs(t, err, store.ErrNotFound, "no such team")
+
+		// Only administrators bring a team back whose owners are gone.
+		require.NoError(t, w.Disable(t.Context(), boss, owner.UserID))
+		_, _, err = w.InviteToTeam(t.Context(), owner, store.Invitation{Email: "x@example.org", TeamID: team.ID, Expires: w.now.Add(time.Hour)})
+		require.ErrorIs(t, err, store.ErrNotFound, "a disabled owner")
+		i, _, err := w.InviteToTeam(t.Context(), boss, store.Invitation{
+			Email: "outsider@example.org", TeamID: team.ID, TeamRole: store.TeamOwner, Expires: w.now.Add(time.Hour),
+		})
+		require.NoError(t, err)
+		_, err = w.JoinTeam(t.Context(), outsider, i.ID)
+		require.NoError(t, err)
+		role, err := w.RoleIn(t.Context(), outsider.UserID, team.ID)
+		require.NoError(t, err)
+		require.Equal(t, store.TeamOwner, role)
 	})
 }
 

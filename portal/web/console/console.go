@@ -46,6 +46,8 @@ type Credentials interface {
 // invited hands on the link.
 type Inviter interface {
 	Invite(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error)
+	// InviteToTeam invites into a team, who has an account or will make one.
+	InviteToTeam(ctx context.Context, by store.By, invitation store.Invitation) (link string, mailed bool, err error)
 	// ResetLink mails a developer a link by which they set a new password, or returns
 	// it where there is no mail.
 	ResetLink(ctx context.Context, by store.By, user store.User) (link string, mailed bool, err error)

@@ -180,6 +180,7 @@ type fakeInviter struct {
 	mails   bool
 	refusal error
 	asked   []store.Invitation
+	toTeams int // how many of them by InviteToTeam
 }
 
 func (i *fakeInviter) Invite(_ context.Context, _ store.By, invitation store.Invitation) (string, bool, error) {
@@ -192,6 +193,11 @@ func (i *fakeInviter) Invite(_ context.Context, _ store.By, invitation store.Inv
 	default:
 		return "https://portal.example/invitation/token-of-it", false, nil
 	}
+}
+
+func (i *fakeInviter) InviteToTeam(ctx context.Context, by store.By, invitation store.Invitation) (string, bool, error) {
+	i.toTeams++
+	return i.Invite(ctx, by, invitation)
 }
 
 func (i *fakeInviter) ResetLink(_ context.Context, _ store.By, user store.User) (string, bool, error) {

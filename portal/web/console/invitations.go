@@ -80,13 +80,17 @@ func (p *Pages) invite(r *page.Request) error {
 	if !form.OK() {
 		return p.showInvite(r, http.StatusUnprocessableEntity, form)
 	}
-	link, mailed, err := p.inviter.Invite(r.Context(), r.By(), wanted)
+	invite, taken := p.inviter.Invite, identity.ErrTaken.Text
+	if wanted.TeamID != "" && wanted.Role == store.RoleDeveloper {
+		invite, taken = p.inviter.InviteToTeam, "Whoever has this address is in the team already."
+	}
+	link, mailed, err := invite(r.Context(), r.By(), wanted)
 	var refusal *identity.Refusal
 	switch {
 	case errors.As(err, &refusal):
 		form.Fail("email", refusal.Text)
 	case errors.Is(err, store.ErrConflict):
-		form.Fail("email", identity.ErrTaken.Text)
+		form.Fail("email", taken)
 	case errors.Is(err, store.ErrNotFound):
 		form.Fail("team", "There is no such team any more. Choose another one.")
 	case err != nil:

@@ -102,6 +102,7 @@ func TestInvitations(t *testing.T) {
 		identity.ErrTaken.Text:   identity.ErrTaken,
 		identity.ErrAddress.Text: identity.ErrAddress,
 		"There is no such team":  store.ErrNotFound,
+		"in the team already":    store.ErrConflict,
 	} {
 		p.inviter.refusal = refusal
 		got := b.post("/console/users/invite", wanted...)
@@ -115,12 +116,14 @@ func TestInvitations(t *testing.T) {
 	has(t, got.Body, "https://portal.example/invitation/token-of-it")
 	require.Equal(t, "no-store", got.Header.Get("Cache-Control"))
 	last := p.inviter.asked[len(p.inviter.asked)-1]
+	require.Len(t, p.inviter.asked, p.inviter.toTeams, "with an account or without")
 	require.Equal(t, store.Invitation{Email: "New@Example.org", Role: store.RoleDeveloper, TeamID: ids["team"], TeamRole: store.TeamViewer}, last)
 
 	p.inviter.mails = true
 	shown := b.done(b.post("/console/users/invite", "email", "x@example.org", "role", "admin", "team_role", "viewer"), "/console/invitations")
 	has(t, shown, "on its way to x@example.org")
 	hasNot(t, shown, "token-of-it")
+	require.Len(t, p.inviter.asked, p.inviter.toTeams+1)
 	require.Empty(t, p.inviter.asked[len(p.inviter.asked)-1].TeamRole, "without a team there is no role in it")
 }
 
