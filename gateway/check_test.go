@@ -94,10 +94,10 @@ func TestATykConfThatCannotBeReadStopsTheCheck(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`{"hash_kees": true, "fhirgate": {"routes": "none"}}`), 0o600))
 	_, err = Check(file, false)
 	require.ErrorContains(t, err, `unknown key "hash_kees"`)
-	require.ErrorContains(t, err, "none: holds no hospital file")
+	require.ErrorContains(t, err, "none: there is no such folder")
 	_, err = Check(file, true)
 	require.ErrorContains(t, err, `unknown key "hash_kees"`)
-	require.ErrorContains(t, err, "demo/routes: holds no hospital file")
+	require.ErrorContains(t, err, "demo/routes: there is no such folder")
 }
 
 const harborFile = `version: 1

@@ -145,8 +145,8 @@ func TestMistakesBetweenFiles(t *testing.T) {
 			`routes/harbor.yaml:6:59: upstream.ca_file: cannot be read`,
 			`routes/lakeside.yaml:6:63: upstream.client_cert: the certificate and its key cannot be read, or do not belong together`,
 		}},
-		"no route": {map[string]string{"routes/harbor.yaml": ""}, []string{"routes: holds no hospital file (*.yaml); docs/add-a-hospital.md shows how to write one"}},
-		"no plan":  {map[string]string{"policies/trial.json": ""}, []string{"policies: holds no plan (*.json); docs/plans.md shows how to write one"}},
+		"no route": {map[string]string{"routes/harbor.yaml": ""}, []string{"routes: there is no such folder"}},
+		"no plan":  {map[string]string{"policies/trial.json": ""}, []string{"policies: there is no such folder"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadFiles(installation(tc.changes), folders)

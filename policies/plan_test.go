@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -175,6 +176,8 @@ func TestAPlanMustSayWhatItPermits(t *testing.T) {
 }
 
 func TestLoadWithoutPlans(t *testing.T) {
-	_, err := Load(fstest.MapFS{}, "policies")
+	_, err := Load(fstest.MapFS{"policies": {Mode: fs.ModeDir}}, "policies")
 	require.ErrorContains(t, err, "holds no plan")
+	_, err = Load(fstest.MapFS{}, "policies")
+	require.EqualError(t, err, "policies: there is no such folder")
 }

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -75,8 +76,10 @@ func TestLoadReportsAllFilesAtOnce(t *testing.T) {
 	_, err := Load(fsys, "routes")
 	require.ErrorContains(t, err, `routes/a.yaml:2:5: id: must equal the file name, "a"`)
 	require.ErrorContains(t, err, `routes/b.yaml:3:1: unknown key "colour"`)
-	_, err = Load(fstest.MapFS{}, "routes")
+	_, err = Load(fstest.MapFS{"routes": {Mode: fs.ModeDir}}, "routes")
 	require.ErrorContains(t, err, "holds no hospital file")
+	_, err = Load(fstest.MapFS{}, "routes")
+	require.EqualError(t, err, "routes: there is no such folder")
 }
 
 func TestAllows(t *testing.T) {

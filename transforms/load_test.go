@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -191,9 +192,11 @@ func TestLoadReportsAllFilesAtOnce(t *testing.T) {
 }
 
 func TestNoVendorFileIsNoMistake(t *testing.T) {
-	vendors, err := Load(fstest.MapFS{}, "transforms")
+	vendors, err := Load(fstest.MapFS{"transforms": {Mode: fs.ModeDir}}, "transforms")
 	require.NoError(t, err)
 	require.Empty(t, vendors)
+	_, err = Load(fstest.MapFS{}, "transforms")
+	require.EqualError(t, err, "transforms: there is no such folder")
 }
 
 func TestCheckVarsNamesWhatARouteLacks(t *testing.T) {

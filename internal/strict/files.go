@@ -17,28 +17,67 @@ type Disk struct{}
 // Open opens the file at a path of the operating system.
 func (Disk) Open(name string) (fs.File, error) { return os.Open(name) }
 
-// Each reads the files of dir in fsys that match pattern, in order of their
-// names, and hands them to parse. Files that cannot be read are problems of
-// their own, beside those that parse returns.
+// Stat returns what a file is without opening it: to open a named pipe would wait for
+// its writer.
+func (Disk) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
+// maxFile is the size of the largest file that is read, in bytes.
+const maxFile = 16 << 20
+
+// Each reads the files of dir in fsys whose names match pattern, in order of their
+// names, and hands them to parse. A folder or file that cannot be read is a problem of
+// its own, beside those that parse returns; so is a file of more than 16 MiB, and what
+// is no regular file.
 func Each(fsys fs.FS, dir, pattern string, parse func(name string, data []byte) Problems) Problems {
-	names, err := fs.Glob(fsys, path.Join(dir, pattern))
+	entries, err := fs.ReadDir(fsys, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Problems{{File: dir, Text: "there is no such folder"}}
+	}
 	if err != nil {
-		return Problems{{File: dir, Text: err.Error()}}
+		return Problems{{File: dir, Text: causeOf(err)}}
 	}
 	var problems Problems
-	for _, name := range names {
-		data, err := fs.ReadFile(fsys, name)
+	for _, entry := range entries {
+		matches, err := path.Match(pattern, entry.Name())
 		if err != nil {
-			var pathErr *fs.PathError
-			if errors.As(err, &pathErr) {
-				err = pathErr.Err
-			}
-			problems = append(problems, Problem{File: name, Text: err.Error()})
+			return Problems{{File: dir, Text: err.Error()}}
+		}
+		if !matches {
+			continue
+		}
+		name := path.Join(dir, entry.Name())
+		data, err := readFile(fsys, name)
+		if err != nil {
+			problems = append(problems, Problem{File: name, Text: causeOf(err)})
 			continue
 		}
 		problems = append(problems, parse(name, data)...)
 	}
 	return problems
+}
+
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is no regular file")
+	case info.Size() > maxFile:
+		return nil, errors.New("is larger than 16 MiB")
+	}
+	return fs.ReadFile(fsys, name)
+}
+
+// causeOf returns the text of an error without the path, which a problem has already.
+func causeOf(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return err.Error()
 }
 
 // Folder is what a folder holds of files of one kind, each of which is named as
@@ -67,6 +106,9 @@ func ReadFolder[T any](fsys fs.FS, dir, ext, tests string, parse func(file strin
 		return problems
 	})
 	for _, p := range folder.Problems {
+		if p.File == dir {
+			continue // it is no file
+		}
 		folder.Wrong[strings.TrimSuffix(path.Base(p.File), ext)] = true
 	}
 	return folder

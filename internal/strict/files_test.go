@@ -1,6 +1,10 @@
 package strict
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -33,10 +37,42 @@ func TestAFolderKeepsWhatIsRightAndTheNamesOfTheRest(t *testing.T) {
 	} {
 		require.Equal(t, want, folder.Missing("file", name), name)
 	}
-	empty := ReadFolder(fstest.MapFS{}, "d", ".yaml", "", parse)
+	empty := ReadFolder(fstest.MapFS{"d": {Mode: fs.ModeDir}}, "d", ".yaml", "", parse)
+	require.Empty(t, empty.Problems)
 	require.NotEmpty(t, empty.Missing("file", "a"), "a folder may be empty")
 	empty.Problems = Problems{{File: "d", Text: "holds no file"}}
 	require.Empty(t, empty.Missing("file", "a"), "that it is empty was told")
+	missing := ReadFolder(fstest.MapFS{}, "d", ".yaml", "", parse)
+	require.EqualError(t, missing.Problems.Err(), "d: there is no such folder")
+	require.Empty(t, missing.Missing("file", "a"), "that it is not there was told")
+}
+
+// What is not a plain file of some size is told, not read: a pipe would be waited for,
+// a device has no end.
+func TestOnlyRegularFilesAreRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "of [one] hospital")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("name: a"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "large.yaml"), nil, 0o600))
+	require.NoError(t, os.Truncate(filepath.Join(dir, "large.yaml"), maxFile+1))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe.yaml"), 0o600))
+	require.NoError(t, os.Symlink("/dev/zero", filepath.Join(dir, "zero.yaml")))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "lost.yaml")))
+	require.NoError(t, os.Symlink("a.yaml", filepath.Join(dir, "link.yaml")))
+	var read []string
+	problems := Each(Disk{}, dir, "*.yaml", func(name string, _ []byte) Problems {
+		read = append(read, filepath.Base(name))
+		return nil
+	})
+	require.Equal(t, []string{"a.yaml", "link.yaml"}, read)
+	var told []string
+	for _, p := range problems {
+		told = append(told, filepath.Base(p.File)+": "+p.Text)
+	}
+	require.Equal(t, []string{
+		"large.yaml: is larger than 16 MiB", "lost.yaml: no such file or directory",
+		"pipe.yaml: is no regular file", "zero.yaml: is no regular file",
+	}, told)
 }
 
 func TestProblemsAreSortedAndToldOnce(t *testing.T) {
