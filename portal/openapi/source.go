@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -21,10 +22,12 @@ const (
 	askAll     = 30 * time.Second
 )
 
-// How long a document is kept.
+// How long a document is kept, and what a hospital says of itself: to ask costs it
+// a call of its budget.
 const (
-	keepWhole = 10 * time.Minute
-	keepPart  = time.Minute // one that lacks something
+	keepWhole     = 10 * time.Minute
+	keepPart      = time.Minute // one that lacks something
+	keepStatement = time.Hour
 )
 
 // Gateway tells of its hospitals; *adminapi.Client is one.
@@ -42,16 +45,25 @@ type Options struct {
 }
 
 // Source makes the document of a gateway from what its hospitals answer, and
-// keeps it for some minutes. A hospital that does not answer is described from its
-// route, which the gateway knows: then without its search parameters. The document
-// tells so. One is there also when nothing answers.
+// keeps it for some minutes, and the answers for an hour, as long as the hospital's
+// route stays as it is. A hospital that does not answer is described from its route,
+// which the gateway knows: then without its search parameters. The document tells so.
+// One is there also when nothing answers.
 type Source struct {
 	o      Options
 	flight singleflight.Group
 
-	mu    sync.Mutex
-	kept  *Described
-	until time.Time
+	mu     sync.Mutex
+	kept   *Described
+	until  time.Time
+	spoken map[string]spoken // by hospital
+}
+
+// spoken is a hospital as it was described by itself under a route.
+type spoken struct {
+	route    adminapi.Hospital
+	hospital *Hospital
+	until    time.Time
 }
 
 // Described is a document as it is sent.
@@ -77,7 +89,7 @@ func NewSource(o Options) *Source {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Source{o: o}
+	return &Source{o: o, spoken: make(map[string]spoken)}
 }
 
 // Document returns the document: a kept one, or a new one when that is too old.
@@ -163,12 +175,32 @@ func (s *Source) described(hospitals []*Hospital, problems []error) (*Described,
 // hospital returns what a hospital says of itself, and else what its route says,
 // with the reason.
 func (s *Source) hospital(ctx context.Context, listed adminapi.Hospital) (*Hospital, error) {
+	if h := s.recall(listed); h != nil {
+		return h, nil
+	}
 	h, err := s.ask(ctx, listed)
 	if err != nil {
 		return FromRoute(listed.ID, listed.Name, listed.Interactions, listed.Operations), err
 	}
 	h.AddRoute(listed.Interactions, listed.Operations)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spoken[listed.ID] = spoken{listed, h, s.o.Now().Add(keepStatement)}
 	return h, nil
+}
+
+// recall returns what a hospital has said of itself not long ago, if its route is
+// still the same.
+func (s *Source) recall(listed adminapi.Hospital) *Hospital {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said, found := s.spoken[listed.ID]
+	if !found || !s.o.Now().Before(said.until) || said.route.Name != listed.Name ||
+		!reflect.DeepEqual(said.route.Interactions, listed.Interactions) || !reflect.DeepEqual(said.route.Operations, listed.Operations) {
+		delete(s.spoken, listed.ID)
+		return nil
+	}
+	return said.hospital
 }
 
 func (s *Source) ask(ctx context.Context, listed adminapi.Hospital) (*Hospital, error) {

@@ -70,11 +70,34 @@ func TestSourceAsksAndKeeps(t *testing.T) {
 	require.EqualValues(t, 2, f.asked.Load())
 
 	f.now = f.now.Add(keepWhole - time.Second)
-	f.document(t)
-	require.EqualValues(t, 2, f.asked.Load(), "it was kept")
+	again, _ := f.document(t)
+	require.Same(t, d, again, "it was kept")
 	f.now = f.now.Add(time.Second)
+	again, _ = f.document(t)
+	require.NotSame(t, d, again, "it was too old")
+	require.Equal(t, d.JSON, again.JSON)
+	require.EqualValues(t, 2, f.asked.Load(), "what hospitals say lasts longer")
+
+	f.hospitals[1].Interactions = map[string][]string{"Device": {"read"}, "Patient": {"read"}}
+	f.hospitals[1].Breaker = "open"
+	f.now = f.now.Add(keepWhole)
 	f.document(t)
-	require.EqualValues(t, 4, f.asked.Load(), "it was too old")
+	require.EqualValues(t, 3, f.asked.Load(), "the route of one has changed")
+	f.hospitals[0].Breaker = "open"
+	f.now = f.now.Add(keepStatement - keepWhole)
+	f.document(t)
+	require.EqualValues(t, 4, f.asked.Load(), "that of the other is an hour old")
+}
+
+// One that does not answer is asked again soon, without the others.
+func TestSourceAsksTheSilentAgain(t *testing.T) {
+	f := newFixture("north", "south")
+	f.answer["south"] = func(context.Context) ([]byte, error) { return nil, errors.New("away") }
+	for want := range int32(3) {
+		f.document(t)
+		require.Equal(t, 2+want, f.asked.Load())
+		f.now = f.now.Add(keepPart)
+	}
 }
 
 // expired is how a question ends that has to end at some time.
