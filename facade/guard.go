@@ -40,27 +40,20 @@ func (c *call) guarded(rules *links.Edit) *links.Edit {
 	edit.Holds = func(typ string) bool {
 		return rules != nil && rules.Holds(typ) || typ == "Bundle" || c.looksAt(typ) || lines && typ == "Patient"
 	}
-	edit.Resource = func(text []byte, entry int) ([]byte, error) {
-		if rules != nil && rules.Holds(typeIn(text, entry)) {
+	edit.Resource = func(text []byte, entry int, typ string) ([]byte, error) {
+		if rules != nil && rules.Holds(typ) {
 			var err error
-			if text, err = rules.Resource(text, entry); err != nil || text == nil {
+			if text, err = rules.Resource(text, entry, typ); err != nil || text == nil {
 				return nil, err
 			}
 		}
 		shown, err := c.withhold(text, entry)
-		if lines && shown != nil && typeIn(shown, entry) == "Patient" {
+		if lines && shown != nil && typ == "Patient" {
 			c.touched.patient([]byte(gjson.GetBytes(shown, "id").Str))
 		}
 		return shown, err
 	}
 	return edit
-}
-
-func typeIn(text []byte, entry int) string {
-	if entry < 0 {
-		return gjson.GetBytes(text, "resourceType").Str
-	}
-	return gjson.GetBytes(text, "resource.resourceType").Str
 }
 
 // looksAtAnswer reports whether any resource of the answer has to be looked at.

@@ -5,8 +5,8 @@ import "strings"
 // resourceTypes are the concrete resource types of R4
 // (https://hl7.org/fhir/R4/resourcelist.html). Resource and DomainResource
 // are abstract and never appear in a URL.
-var resourceTypes = func() map[string]struct{} {
-	types := make(map[string]struct{}, 160)
+var resourceTypes = func() map[string]string {
+	types := make(map[string]string, 160)
 	for _, t := range strings.Fields(`
 		Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic
 		Binary BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement CarePlan CareTeam CatalogEntry
@@ -32,7 +32,7 @@ var resourceTypes = func() map[string]struct{} {
 		SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial
 		SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities TestReport TestScript
 		ValueSet VerificationResult VisionPrescription`) {
-		types[t] = struct{}{}
+		types[t] = t
 	}
 	return types
 }()
@@ -42,6 +42,15 @@ var resourceTypes = func() map[string]struct{} {
 func IsResourceType(name string) bool {
 	_, ok := resourceTypes[name]
 	return ok
+}
+
+// TypeName returns raw as a text, and does not allocate where it is the name of a
+// concrete R4 resource type.
+func TypeName(raw []byte) string {
+	if name, ok := resourceTypes[string(raw)]; ok {
+		return name
+	}
+	return string(raw)
 }
 
 // maxIDLength bounds ids. FHIR says 64 characters, but real hospitals send

@@ -138,7 +138,7 @@ func (a *Answer) holds(typ string) bool {
 }
 
 // edit changes one resource, or one entry (links.Edit.Resource).
-func (a *Answer) edit(text []byte, entry int) ([]byte, error) {
+func (a *Answer) edit(text []byte, entry int, _ string) ([]byte, error) {
 	d := &a.work.doc
 	d.Reset(text)
 	call := &a.call

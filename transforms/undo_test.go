@@ -202,7 +202,7 @@ func TestConditionsOfAnswersHoldAsAWhole(t *testing.T) {
 	} {
 		v := rulesOf(t, "response:\n  - {name: r, effect: lossy, "+c.conditions+", do: [drop: [note]]}\n")
 		a := v.Answer(Call{Type: "Patient", Interaction: fhir.Read}, c.query, c.status, "", time.Now())
-		out, err := a.Edit().Resource([]byte(patient), -1)
+		out, err := a.Edit().Resource([]byte(patient), -1, "")
 		require.NoError(t, err)
 		require.Equal(t, c.drops, !strings.Contains(string(out), "note"), c.name)
 	}
@@ -211,7 +211,7 @@ func TestConditionsOfAnswersHoldAsAWhole(t *testing.T) {
 	a := v.Answer(Call{Interaction: fhir.Batch}, "", 200, "", time.Now())
 	a.Entries = make([]Call, 1)
 	for status, drops := range map[string]bool{"404 Not Found": true, "409": true, "200 OK": false, "": false, "x": false, "-12": false} {
-		out, err := a.Edit().Resource([]byte(`{"response":{"status":"`+status+`"},"resource":`+patient+`}`), 0)
+		out, err := a.Edit().Resource([]byte(`{"response":{"status":"`+status+`"},"resource":`+patient+`}`), 0, "")
 		require.NoError(t, err)
 		require.Equal(t, drops, !strings.Contains(string(out), "note"), status)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"fhirgate/fhir"
 	"fhirgate/internal/jsontext"
 )
 
@@ -25,10 +26,10 @@ type Edit struct {
 
 	// Resource returns what is to stand for text: one resource, then entry is -1,
 	// or one whole entry of the root Bundle, with its index in the hospital's
-	// answer. It returns text itself to change nothing, and nil to leave the entry
+	// answer. typ is the type of the resource, "" where none is told. It returns text itself to change nothing, and nil to leave the entry
 	// out. What it returns must not lie in text otherwise, and is used before the
 	// next call. An error fails the pass with an *Error that wraps it.
-	Resource func(text []byte, entry int) ([]byte, error)
+	Resource func(text []byte, entry int, typ string) ([]byte, error)
 
 	// Places says that what Resource returns may hold locators at places where they
 	// were not when they were moved: then its locators are moved again, which
@@ -70,6 +71,7 @@ type mark struct {
 type edits struct {
 	hold   mark // the object that is held
 	typed  bool // its type is known, and Resource wants to see it
+	typ    string
 	member mark // the member of the root that may have to go: entry or total
 	comma  int  // before the entry or member that begins, in the buffer; -1 = none
 	skip   bool // the next comma of the root goes
@@ -145,7 +147,7 @@ func (s *machine) beginHold(buf []byte, i int, m mode) {
 	default:
 		return
 	}
-	e.hold, e.typed = s.here(i, s.depth, m), false
+	e.hold, e.typed, e.typ = s.here(i, s.depth, m), false, ""
 }
 
 // openEdited is called before the container whose bracket is buf[i] is pushed.
@@ -221,8 +223,8 @@ func (s *machine) firstKept(buf []byte) {
 // knowType learns the type of the innermost object.
 func (s *machine) knowType(buf, raw []byte) error {
 	e := &s.edit
-	root := s.depth == 1
-	if root && string(raw) != "Bundle" && (e.gaveUp && (e.changed || s.m.Edit.Holds(string(raw))) || e.nextAdded) {
+	root, typ := s.depth == 1, fhir.TypeName(raw)
+	if root && typ != "Bundle" && (e.gaveUp && (e.changed || s.m.Edit.Holds(typ)) || e.nextAdded) {
 		return s.fail(buf, s.pos, atValue, errLateType)
 	}
 	if !e.hold.active || e.typed {
@@ -230,7 +232,7 @@ func (s *machine) knowType(buf, raw []byte) error {
 	}
 	switch entry := e.hold.depth == 2; {
 	case entry && s.depth == 4, root && !entry:
-		e.typed = s.m.Edit.Holds(string(raw)) && !(root && string(raw) == "Bundle")
+		e.typed, e.typ = s.m.Edit.Holds(typ) && !(root && typ == "Bundle"), typ
 		if !e.typed {
 			s.letGo()
 		}
@@ -271,7 +273,7 @@ func (s *machine) endHold(buf []byte, end int) error {
 	if len(text) > maxHeld {
 		return fail(errTooLarge)
 	}
-	changed, err := s.m.Edit.Resource(text, entry)
+	changed, err := s.m.Edit.Resource(text, entry, e.typ)
 	switch {
 	case err != nil:
 		return fail(err)

@@ -16,7 +16,7 @@ import (
 func edited() *Edit {
 	return &Edit{
 		Holds: func(typ string) bool { return typ == "Patient" || typ == "Group" || typ == "OperationOutcome" },
-		Resource: func(text []byte, entry int) ([]byte, error) {
+		Resource: func(text []byte, entry int, _ string) ([]byte, error) {
 			switch {
 			case bytes.Contains(text, []byte(`"Fault"`)):
 				return nil, errors.New("a rule failed")
@@ -251,7 +251,7 @@ func TestLinesKnowNothingOfOneAnother(t *testing.T) {
 
 func TestASignedBundleFailsWhereItsEntriesMustBeSeen(t *testing.T) {
 	refused := errors.New("refused")
-	m := &Map{Edit: &Edit{Holds: func(string) bool { return true }, Resource: func(text []byte, _ int) ([]byte, error) { return text, nil }, Signed: refused}}
+	m := &Map{Edit: &Edit{Holds: func(string) bool { return true }, Resource: func(text []byte, _ int, _ string) ([]byte, error) { return text, nil }, Signed: refused}}
 	for _, text := range []string{
 		`{"resourceType":"Bundle","signature":{},"entry":[{"resource":{"resourceType":"Patient"}}]}`,
 		`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient"}}],"signature":{}}`,
@@ -273,7 +273,7 @@ func TestSeenIsToldEveryReference(t *testing.T) {
 
 func TestEveryEntryIsSeenWhenAsked(t *testing.T) {
 	var seen []int
-	m := &Map{Edit: &Edit{Every: true, Holds: func(string) bool { return true }, Resource: func(text []byte, entry int) ([]byte, error) {
+	m := &Map{Edit: &Edit{Every: true, Holds: func(string) bool { return true }, Resource: func(text []byte, entry int, _ string) ([]byte, error) {
 		seen = append(seen, entry)
 		return text, nil
 	}}}
