@@ -77,6 +77,6 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 
 func TestProblemsAreSortedAndToldOnce(t *testing.T) {
 	problems := Problems{{"b", 1, 1, "x"}, {"a", 2, 1, "x"}, {"a", 1, 2, "x"}, {"a", 1, 1, "y"}, {"a", 2, 1, "x"}, {"a", 0, 0, "x"}, {"a", 1, 1, "x"}, {"a", 1, 1, "y"}}
-	require.EqualError(t, problems.Err(), "a: x\na:1:1: x\na:1:1: y\na:1:2: x\na:2:1: x\nb:1:1: x")
+	require.EqualError(t, problems.Err(), "a: x\na:1:1: y\na:1:1: x\na:1:2: x\na:2:1: x\nb:1:1: x")
 	require.NoError(t, Problems{}.Err())
 }

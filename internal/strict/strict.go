@@ -47,16 +47,22 @@ func (p Problems) Error() string {
 }
 
 // Err returns p as an error, sorted by place and each problem once, or nil when
-// there is none.
+// there is none. What is wrong at the same place stays in the order in which it was
+// found.
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	sorted := slices.Clone(p)
-	slices.SortFunc(sorted, func(a, b Problem) int {
-		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, strings.Compare(a.Text, b.Text))
+	sorted, told := make(Problems, 0, len(p)), make(map[Problem]bool, len(p))
+	for _, problem := range p {
+		if !told[problem] {
+			sorted, told[problem] = append(sorted, problem), true
+		}
+	}
+	slices.SortStableFunc(sorted, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
-	return slices.Compact(sorted)
+	return sorted
 }
 
 // Document is a decoded file that still knows where its values stood, so that
