@@ -121,8 +121,9 @@ func newBench(t *testing.T, change func(*sandbox.Options)) *bench {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = hospitals.Close() })
 	b := &bench{t: t, hospitals: hospitals, consumers: fakeConsumers{}, limiter: &fakeLimiter{verdict: Verdict{Allowed: true}}, log: &logbuffer.Buffer{}}
-	b.routes, err = routes.Load(os.DirFS(hospitals.Routes), ".")
-	require.NoError(t, err)
+	read := routes.Read(os.DirFS(hospitals.Routes), ".")
+	require.NoError(t, read.Problems.Err())
+	b.routes = read.Sorted()
 
 	sealer, err := NewSealer(testKeys("k1"))
 	require.NoError(t, err)

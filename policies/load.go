@@ -37,18 +37,8 @@ type access struct {
 	Versions []string `yaml:"versions"`
 }
 
-// Load reads every plan of dir in fsys (*.json), sorted by id. When anything
-// is wrong the error is a strict.Problems that lists all mistakes of all files.
-func Load(fsys fs.FS, dir string) ([]*Plan, error) {
-	folder := Read(fsys, dir)
-	if err := folder.Problems.Err(); err != nil {
-		return nil, err
-	}
-	return folder.Sorted(), nil
-}
-
-// Read is Load for who has a use for the plans that are right when others are
-// wrong.
+// Read reads every plan of dir in fsys (*.json). That there is none is a problem,
+// too.
 func Read(fsys fs.FS, dir string) strict.Folder[*Plan] {
 	folder := strict.ReadFolder(fsys, dir, ".json", "", func(file string, data []byte) (*Plan, string, strict.Problems) {
 		plan, problems := Parse(file, data)

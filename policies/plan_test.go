@@ -15,8 +15,9 @@ import (
 )
 
 func TestTheShippedPlansAreGood(t *testing.T) {
-	plans, err := Load(os.DirFS("."), ".")
-	require.NoError(t, err)
+	read := Read(os.DirFS("."), ".")
+	require.NoError(t, read.Problems.Err())
+	plans := read.Sorted()
 	require.Len(t, plans, 2)
 	day := plans[0]
 	require.Equal(t, "screening-day", day.ID)
@@ -31,8 +32,9 @@ func TestTheShippedPlansAreGood(t *testing.T) {
 // TestTheShippedPlansPermitNoMoreThanTheyNeed asks what a PACS backend must be
 // able to do, and what nobody gave it.
 func TestTheShippedPlansPermitNoMoreThanTheyNeed(t *testing.T) {
-	plans, err := Load(os.DirFS("."), ".")
-	require.NoError(t, err)
+	read := Read(os.DirFS("."), ".")
+	require.NoError(t, read.Problems.Err())
+	plans := read.Sorted()
 	require.Len(t, plans, 2)
 	for _, tc := range []struct {
 		call       fhir.Request
@@ -176,8 +178,8 @@ func TestAPlanMustSayWhatItPermits(t *testing.T) {
 }
 
 func TestLoadWithoutPlans(t *testing.T) {
-	_, err := Load(fstest.MapFS{"policies": {Mode: fs.ModeDir}}, "policies")
+	err := Read(fstest.MapFS{"policies": {Mode: fs.ModeDir}}, "policies").Problems.Err()
 	require.ErrorContains(t, err, "holds no plan")
-	_, err = Load(fstest.MapFS{}, "policies")
+	err = Read(fstest.MapFS{}, "policies").Problems.Err()
 	require.EqualError(t, err, "policies: there is no such folder")
 }

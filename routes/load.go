@@ -8,19 +8,8 @@ import (
 	"fhirgate/internal/strict"
 )
 
-// Load reads every hospital file of dir in fsys: *.yaml, but not *_test.yaml.
-// The routes come sorted by id. When anything is wrong the error is a
-// strict.Problems that lists all mistakes of all files.
-func Load(fsys fs.FS, dir string) ([]*Route, error) {
-	folder := Read(fsys, dir)
-	if err := folder.Problems.Err(); err != nil {
-		return nil, err
-	}
-	return folder.Sorted(), nil
-}
-
-// Read is Load for who has a use for the files that are right when others are
-// wrong.
+// Read reads every hospital file of dir in fsys: *.yaml, but not *_test.yaml. That
+// there is none is a problem, too.
 func Read(fsys fs.FS, dir string) strict.Folder[*Route] {
 	folder := strict.ReadFolder(fsys, dir, ".yaml", "_test.yaml", func(file string, data []byte) (*Route, string, strict.Problems) {
 		route, problems := Parse(file, data)

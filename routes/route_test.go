@@ -73,12 +73,12 @@ func TestLoadReportsAllFilesAtOnce(t *testing.T) {
 		"routes/b.yaml":      {Data: []byte("version: 1\nid: b\ncolour: red\n")},
 		"routes/b_test.yaml": {Data: []byte("anything")},
 	}
-	_, err := Load(fsys, "routes")
+	err := Read(fsys, "routes").Problems.Err()
 	require.ErrorContains(t, err, `routes/a.yaml:2:5: id: must equal the file name, "a"`)
 	require.ErrorContains(t, err, `routes/b.yaml:3:1: unknown key "colour"`)
-	_, err = Load(fstest.MapFS{"routes": {Mode: fs.ModeDir}}, "routes")
+	err = Read(fstest.MapFS{"routes": {Mode: fs.ModeDir}}, "routes").Problems.Err()
 	require.ErrorContains(t, err, "holds no hospital file")
-	_, err = Load(fstest.MapFS{}, "routes")
+	err = Read(fstest.MapFS{}, "routes").Problems.Err()
 	require.EqualError(t, err, "routes: there is no such folder")
 }
 

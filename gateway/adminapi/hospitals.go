@@ -81,6 +81,10 @@ type CallError struct {
 	Issue       string    `json:"issue,omitempty"` // issue code of the gateway's refusal; "" = the hospital's own answer
 }
 
+// Simulated reports whether there is no real patient in the hospital, so that no
+// person has to decide who may call it.
+func (h Hospital) Simulated() bool { return h.Environment == "sandbox" }
+
 // Hospitals returns all hospitals, by id.
 func (c *Client) Hospitals(ctx context.Context) ([]Hospital, error) {
 	return asked[[]Hospital](ctx, c, http.MethodGet, "/admin/hospitals")

@@ -9,10 +9,6 @@ import (
 	"fhirgate/portal/store"
 )
 
-// sandbox is the environment of simulated hospitals: no person decides on access
-// to them.
-const sandbox = "sandbox"
-
 // endUndecided ends what was given without a person's decision, because it reached
 // simulated hospitals only, and now reaches one that the gateway knows as something
 // else: accesses that were approved at once, and the portal's own keys. A hospital
@@ -32,7 +28,7 @@ func (s *Service) endUndecided(ctx context.Context) error {
 	}
 	simulated := make(map[string]bool, len(hospitals))
 	for _, h := range hospitals {
-		simulated[h.ID] = h.Environment == sandbox
+		simulated[h.ID] = h.Simulated()
 	}
 	isReal := func(id string) bool { is, known := simulated[id]; return known && !is }
 	var failed []error

@@ -15,9 +15,6 @@ const (
 	renewAfter  = time.Minute      // it was made: a newer one that is refused is not at fault
 )
 
-// sandbox is the environment of the hospitals on which calls may be tried.
-const sandbox = "sandbox"
-
 // Gateway tells what hospitals and plans there are; *adminapi.Client is one.
 type Gateway interface {
 	Hospitals(ctx context.Context) ([]adminapi.Hospital, error)
@@ -74,7 +71,7 @@ func (k *OwnKey) Hospitals(ctx context.Context) ([]adminapi.Hospital, error) {
 	}
 	var hospitals []adminapi.Hospital
 	for _, h := range listed {
-		if h.Environment == sandbox && slices.Contains(plans[i].Hospitals, h.ID) {
+		if h.Simulated() && slices.Contains(plans[i].Hospitals, h.ID) {
 			hospitals = append(hospitals, h)
 		}
 	}

@@ -71,7 +71,7 @@ func hospitalWords(h adminapi.Hospital) string {
 	}
 	slices.Sort(types)
 	words := "/fhir/" + h.ID
-	if h.Environment == "sandbox" {
+	if h.Simulated() {
 		words += " · simulated, no real patients"
 	}
 	if len(types) > 0 {

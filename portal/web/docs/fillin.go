@@ -46,7 +46,7 @@ func (p *Pages) fillIn(view *quickView) error {
 }
 
 func patientAt(h adminapi.Hospital) string {
-	if known := simulatedPatients[h.Vendor]; known != "" && h.Environment == "sandbox" {
+	if known := simulatedPatients[h.Vendor]; known != "" && h.Simulated() {
 		return known
 	}
 	return "SYSTEM|VALUE"

@@ -216,7 +216,7 @@ func (p *Pages) chooseHospital(r *page.Request, view *quickView) error {
 	offered := slices.DeleteFunc(slices.Clone(all), func(h adminapi.Hospital) bool { return !slices.Contains(granted, h.ID) })
 	view.Approved = len(offered) > 0
 	if !view.Approved {
-		offered = slices.DeleteFunc(all, func(h adminapi.Hospital) bool { return h.Environment != "sandbox" })
+		offered = slices.DeleteFunc(all, func(h adminapi.Hospital) bool { return !h.Simulated() })
 	}
 	for i, h := range offered {
 		view.Hospitals = append(view.Hospitals, ui.Option{Value: h.ID, Label: h.Name})
