@@ -110,9 +110,10 @@ func newHospitalBench(t *testing.T) *hospitalBench {
 	b.reload = &reloader{
 		fsys: b.files, folders: Folders{Routes: "routes", Transforms: "transforms", Policies: "policies"}, shared: shared,
 		publicURL: "https://fhir.example/", linkKeys: filepath.Join(t.TempDir(), "link-keys"), metrics: observe.NewMetrics("test"), log: shared.log,
+		portal:   noPortal,
 		policies: func(context.Context, *Files) error { return nil },
 	}
-	read, err := ReadFiles(b.files, b.reload.folders)
+	read, err := readFiles(b.files, b.reload.folders)
 	require.NoError(t, err)
 	snapshot, err := read.Snapshot(b.reload.publicURL, nil, shared)
 	require.NoError(t, err)

@@ -33,11 +33,10 @@ func Check(configFile string, demo bool) (*Checked, error) {
 	}
 	var problems strict.Problems
 	errors.As(err, &problems)
-	if err := config.CheckListener(); err != nil {
-		problems = append(problems, strict.Problem{File: configFile, Text: err.Error()})
-	}
+	problems = append(problems, config.CheckListener()...)
 	read := readFolders(strict.Disk{}, foldersOf(config.Settings))
-	problems = append(problems, checkPortal(config, read.plans)...)
+	problems = append(problems, checkPortal(config)...)
+	problems = append(problems, checkPortalPlans(config, read.plans)...)
 	files, err := read.files(problems)
 	if err != nil {
 		return nil, err

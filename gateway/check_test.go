@@ -18,8 +18,8 @@ func TestCheckSeesWhatWouldKeepServeFromStarting(t *testing.T) {
 	require.NoError(t, err)
 	for name, tc := range map[string]struct{ old, new, want string }{
 		"as it is":                        {"", "", ""},
-		"client certificates, but no TLS": {`"drain_seconds": 30`, `"drain_seconds": 30, "client_ca_file": "ca.pem"`, "client certificates need TLS"},
-		"a certificate that is not there": {`"certificates": []`, `"certificates": [{"domain_name": "*", "cert_file": "none.pem", "key_file": "none.key"}]`, "none.pem"},
+		"client certificates, but no TLS": {`"drain_seconds": 30`, `"drain_seconds": 30, "client_ca_file": "ca.pem"`, "tyk.conf:51:44: fhirgate.client_ca_file: client certificates need TLS"},
+		"a certificate that is not there": {`"certificates": []`, `"certificates": [{"domain_name": "*", "cert_file": "none.pem", "key_file": "none.key"}]`, "tyk.conf:7:5: http_server_options.certificates: open "},
 		"a plan that there is not":        {`"auto_approve": ["trial"]`, `"auto_approve": ["trail"]`, `tyk.conf:45:24: fhirgate.portal.auto_approve.0: unknown plan "trail"`},
 		"a plan for real hospitals":       {`"auto_approve": ["trial"]`, `"auto_approve": ["screening-day"]`, "an administrator must decide"},
 		"no plan to try with":             {`"auto_approve": ["trial"]`, `"try_plan": "trail"`, `portal.try_plan: unknown plan "trail"`},

@@ -32,13 +32,6 @@ type Files struct {
 // Folders say where the files are.
 type Folders struct{ Routes, Transforms, Policies string }
 
-// ReadFiles reads all three folders. Its error is a strict.Problems with every
-// mistake of every file, those that only show between files or with the files
-// that they name included. Nothing can be served then.
-func ReadFiles(fsys fs.FS, folders Folders) (*Files, error) {
-	return readFolders(fsys, folders).files(nil)
-}
-
 // read is what the folders hold, file by file.
 type read struct {
 	routes  strict.Folder[*routes.Route]
@@ -54,7 +47,9 @@ func readFolders(fsys fs.FS, folders Folders) *read {
 	}
 }
 
-// files is join for who tells all mistakes at once, those of others included.
+// files is join for who tells all mistakes at once. Its error is a strict.Problems
+// with every mistake of every file, those that only show between files or with the
+// files that they name, and others, included. Nothing can be served then.
 func (r *read) files(others strict.Problems) (*Files, error) {
 	files, problems := r.join()
 	problems = append(problems, others...)

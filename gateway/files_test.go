@@ -12,6 +12,11 @@ import (
 	"fhirgate/routes"
 )
 
+// readFiles reads what is checked beside no tyk.conf.
+func readFiles(fsys fs.FS, folders Folders) (*Files, error) {
+	return readFolders(fsys, folders).files(nil)
+}
+
 const (
 	goodRoute = `version: 1
 id: harbor
@@ -149,7 +154,7 @@ func TestMistakesBetweenFiles(t *testing.T) {
 		"no plan":  {map[string]string{"policies/trial.json": ""}, []string{"policies: there is no such folder"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ReadFiles(installation(tc.changes), folders)
+			_, err := readFiles(installation(tc.changes), folders)
 			if tc.want == nil {
 				require.NoError(t, err)
 				return
@@ -166,7 +171,7 @@ func TestMistakesBetweenFiles(t *testing.T) {
 }
 
 func TestTheVendorMakesTheBase(t *testing.T) {
-	files, err := ReadFiles(installation(map[string]string{
+	files, err := readFiles(installation(map[string]string{
 		"transforms/hapi.yaml": replaceOnce(t, goodVendor, "request:", "url: \"{base_url}/r4/{practice}\"\nrequest:"),
 		"routes/harbor.yaml":   replaceOnce(t, goodRoute, `practice: "9"`, "practice: a/b 1"),
 	}), folders)
@@ -178,7 +183,7 @@ func TestTheVendorMakesTheBase(t *testing.T) {
 // from other hospitals.
 func TestAHospitalsOwnRules(t *testing.T) {
 	own := goodRoute + "rules:\n  request:\n    - {name: own, do: [{param.set: {name: own, value: \"1\"}}]}\n"
-	files, err := ReadFiles(installation(map[string]string{
+	files, err := readFiles(installation(map[string]string{
 		"routes/harbor.yaml":   own,
 		"routes/lakeside.yaml": replaceOnce(t, goodRoute, "id: harbor", "id: lakeside"),
 		"routes/plain.yaml":    replaceOnce(t, replaceOnce(t, own, "id: harbor", "id: plain"), "vendor: hapi\n", ""),
@@ -195,7 +200,7 @@ func TestTheVendorsLimits(t *testing.T) {
 		"the vendor's":   {goodRoute, "over quota"},
 		"the hospital's": {replaceOnce(t, goodRoute, `fhir"}`, `fhir", budget: {quota_text: no more}}`), "no more"},
 	} {
-		files, err := ReadFiles(installation(map[string]string{"transforms/hapi.yaml": limited, "routes/harbor.yaml": tc.route}), folders)
+		files, err := readFiles(installation(map[string]string{"transforms/hapi.yaml": limited, "routes/harbor.yaml": tc.route}), folders)
 		require.NoError(t, err, name)
 		require.Equal(t, routes.UntilMinute, files.Routes[0].Upstream.Budget.Bare429)
 		require.Equal(t, tc.quota, files.Routes[0].Upstream.Budget.QuotaText, name)

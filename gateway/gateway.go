@@ -27,6 +27,7 @@ import (
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
 	"fhirgate/observe/usage"
+	"fhirgate/policies"
 	"fhirgate/portal"
 	"fhirgate/upstream/tokens"
 )
@@ -194,7 +195,7 @@ func (s *server) load() error {
 	settings := s.config.Settings
 	read := readFolders(strict.Disk{}, foldersOf(settings))
 	var err error
-	if s.files, err = read.files(checkPortal(s.config, read.plans)); err != nil {
+	if s.files, err = read.files(append(checkPortal(s.config), checkPortalPlans(s.config, read.plans)...)); err != nil {
 		return err
 	}
 	if err := s.openShared(); err != nil {
@@ -292,6 +293,9 @@ func (s *server) start(ctx context.Context) error {
 	s.reload = &reloader{
 		fsys: strict.Disk{}, folders: foldersOf(settings), publicURL: settings.PublicURL,
 		linkKeys: settings.LinkKeysFile, shared: s.shared, facade: s.facade,
+		portal: func(plans strict.Folder[*policies.Plan]) strict.Problems {
+			return checkPortalPlans(s.config, plans)
+		},
 		policies: func(ctx context.Context, files *Files) error { return s.engine.SetPolicies(ctx, files.tykPolicies()) },
 		metrics:  s.metrics, log: s.log, requests: make(chan chan error),
 	}

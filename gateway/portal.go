@@ -181,9 +181,26 @@ func PortalActsKey(o PortalOptions) ([]byte, error) {
 	return portalActsKey(settings.Portal)
 }
 
-// checkPortal returns what is wrong with the portal's settings beside the plans and
-// the files that they name.
-func checkPortal(config *engine.Config, plans strict.Folder[*policies.Plan]) strict.Problems {
+// checkPortal returns what is wrong with the portal's settings beside the other
+// settings and the files that they name. The plans are for checkPortalPlans.
+func checkPortal(config *engine.Config) strict.Problems {
+	settings := config.Settings.Portal
+	if settings == nil {
+		return nil
+	}
+	var problems strict.Problems
+	if _, err := tls.LoadX509KeyPair(settings.CertFile, settings.KeyFile); settings.CertFile != "" && err != nil {
+		problems = append(problems, config.Problem("portal.cert_file", "the certificate and its key cannot be read, or do not belong together"))
+	}
+	if settings.Listen == config.Settings.AdminListen {
+		problems = append(problems, config.Problem("portal.listen", "is the address of admin_listen"))
+	}
+	return problems
+}
+
+// checkPortalPlans returns what is wrong with the portal's settings beside the plans
+// that they name.
+func checkPortalPlans(config *engine.Config, plans strict.Folder[*policies.Plan]) strict.Problems {
 	settings := config.Settings.Portal
 	if settings == nil {
 		return nil
@@ -204,12 +221,6 @@ func checkPortal(config *engine.Config, plans strict.Folder[*policies.Plan]) str
 	}
 	if settings.TryPlan != portalconfig.TryPlan {
 		exists("try_plan", settings.TryPlan)
-	}
-	if _, err := tls.LoadX509KeyPair(settings.CertFile, settings.KeyFile); settings.CertFile != "" && err != nil {
-		fail("cert_file", "the certificate and its key cannot be read, or do not belong together")
-	}
-	if settings.Listen == config.Settings.AdminListen {
-		fail("listen", "is the address of admin_listen")
 	}
 	return problems
 }

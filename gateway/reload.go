@@ -34,7 +34,8 @@ type reloader struct {
 	linkKeys  string // file of the keys that seal links
 	shared    *shared
 	facade    *facade.Facade
-	policies  func(context.Context, *Files) error // hands changed plans to Tyk
+	portal    func(strict.Folder[*policies.Plan]) strict.Problems // what the portal misses in the plans
+	policies  func(context.Context, *Files) error                 // hands changed plans to Tyk
 	metrics   *observe.Metrics
 	log       *slog.Logger
 	requests  chan chan error
@@ -88,7 +89,8 @@ func (r *reloader) note(err error) {
 func (r *reloader) lastReload() adminapi.Reloading { return *r.last.Load() }
 
 func (r *reloader) try(ctx context.Context) error {
-	files, err := ReadFiles(r.fsys, r.folders)
+	read := readFolders(r.fsys, r.folders)
+	files, err := read.files(r.portal(read.plans))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,8 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/facade"
+	"fhirgate/gateway/engine"
 	"fhirgate/internal/strict"
 	"fhirgate/observe"
+	"fhirgate/policies"
 )
 
 const planFile = `{"id": "day", "active": true, "rate": 10,
@@ -45,14 +48,40 @@ func newReloader(t *testing.T) (r *reloader, files fstest.MapFS, told *int) {
 	r = &reloader{
 		fsys: files, folders: Folders{Routes: "routes", Transforms: "transforms", Policies: "policies"},
 		publicURL: "https://fhir.example", linkKeys: filepath.Join(t.TempDir(), "link-keys"), metrics: observe.NewMetrics("test"), log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		portal:   noPortal,
 		policies: func(ctx context.Context, _ *Files) error { *told++; return ctx.Err() },
 	}
-	read, err := ReadFiles(files, r.folders)
+	read, err := readFiles(files, r.folders)
 	require.NoError(t, err)
 	snapshot, err := read.Snapshot(r.publicURL, nil, nil)
 	require.NoError(t, err)
 	r.facade = facade.New(snapshot, facade.Options{})
 	return r, files, told
+}
+
+// noPortal misses no plan.
+func noPortal(strict.Folder[*policies.Plan]) strict.Problems { return nil }
+
+// TestAReloadKeepsThePlansThatThePortalNeeds: else the next start refuses what the
+// reload took.
+func TestAReloadKeepsThePlansThatThePortalNeeds(t *testing.T) {
+	conf, err := os.ReadFile("../tyk.conf")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "tyk.conf")
+	require.NoError(t, os.WriteFile(file, []byte(replaceOnce(t, string(conf), `"auto_approve": ["trial"]`, `"auto_approve": ["day"]`)), 0o600))
+	config, err := engine.LoadConfig(file)
+	require.NoError(t, err)
+	r, files, _ := newReloader(t)
+	r.portal = func(plans strict.Folder[*policies.Plan]) strict.Problems { return checkPortalPlans(config, plans) }
+	require.NoError(t, r.reload(t.Context()))
+
+	files["policies/day.json"] = &fstest.MapFile{Data: []byte(replaceOnce(t, planFile, `"sandbox"`, `"production"`))}
+	require.EqualError(t, r.reload(t.Context()), file+":45:24: fhirgate.portal.auto_approve.0: the plan reaches real hospitals: an administrator must decide about it")
+
+	files["policies/night.json"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(planFile, "day", "night"))}
+	delete(files, "policies/day.json")
+	require.EqualError(t, r.reload(t.Context()), file+":45:24: fhirgate.portal.auto_approve.0: unknown plan \"day\"; allowed are night")
+	require.Contains(t, r.facade.Snapshot().Plans, "day", "the old configuration stays")
 }
 
 func TestReloadTellsTykOfChangedPlansOnly(t *testing.T) {

@@ -20,8 +20,10 @@ import (
 type Config struct {
 	Settings Settings // the section "fhirgate", with its defaults filled in
 
-	tyk tyk.Config
-	doc *strict.Document // of the section "fhirgate"
+	tyk  tyk.Config
+	doc  *strict.Document // of the section "fhirgate"
+	file string
+	text []byte // of the file, for the places of mistakes in Tyk's settings
 }
 
 // LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
@@ -38,7 +40,7 @@ func LoadConfig(path string) (*Config, error) {
 }
 
 func parseConfig(path string, data []byte) (*Config, error) {
-	c := &Config{}
+	c := &Config{file: path, text: data}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	document := struct {
@@ -56,7 +58,7 @@ func parseConfig(path string, data []byte) (*Config, error) {
 		return nil, fmt.Errorf("engine: settings in the environment: %w", err)
 	}
 	if len(problems) == 0 { // else a rule may miss what could not be decoded
-		problems = c.unsafe(path, data)
+		problems = c.unsafe()
 	}
 	section := []byte("{}")
 	if document.Section != nil {
@@ -79,15 +81,21 @@ func isDecoded(err error) bool {
 }
 
 // unsafe returns the settings of Tyk that break a rule.
-func (c *Config) unsafe(path string, data []byte) strict.Problems {
+func (c *Config) unsafe() strict.Problems {
 	var problems strict.Problems
 	for _, r := range rules {
 		if text := r.check(&c.tyk); text != "" {
-			line, column := place(data, r.name)
-			problems = append(problems, strict.Problem{File: path, Line: line, Column: column, Text: r.name + ": " + text})
+			problems = append(problems, c.tykProblem(r.name, "%s", text))
 		}
 	}
 	return problems
+}
+
+// tykProblem returns a mistake in a setting of Tyk, named as in
+// "http_server_options.use_ssl", with its place in the file if it stands there.
+func (c *Config) tykProblem(setting, format string, args ...any) strict.Problem {
+	line, column := place(c.text, setting)
+	return strict.Problem{File: c.file, Line: line, Column: column, Text: setting + ": " + fmt.Sprintf(format, args...)}
 }
 
 // Problem returns a mistake in the section "fhirgate", with its place in the file.

@@ -104,9 +104,11 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 
 // prepare does everything that can fail before Tyk is started.
 func (e *Engine) prepare(o *Options) (err error) {
-	if e.server, err = publicServer(o.Config, nil, o.Log); err != nil {
+	server, problems := publicServer(o.Config, o.Log)
+	if err := problems.Err(); err != nil {
 		return err
 	}
+	e.server = server
 	if e.workspace, err = openWorkspace(o.DataDir); err != nil {
 		return err
 	}

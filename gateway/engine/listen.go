@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	tyk "github.com/TykTechnologies/tyk/config"
+	"fhirgate/internal/strict"
 )
 
 // Bounds of the public server. How long a body or an answer may take is up to
@@ -37,18 +37,17 @@ func listenPublic(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// CheckListener reports what would keep the public listener from serving: TLS
-// files that cannot be read or do not belong together.
-func (c *Config) CheckListener() error {
-	_, err := publicServer(c, nil, slog.New(slog.DiscardHandler))
-	return err
+// CheckListener returns what would keep the public listener from serving: TLS
+// files that cannot be read or do not belong together, say.
+func (c *Config) CheckListener() strict.Problems {
+	_, problems := publicServer(c, slog.New(slog.DiscardHandler))
+	return problems
 }
 
-// publicServer returns the server for the public listener.
-func publicServer(c *Config, handler http.Handler, log *slog.Logger) (*http.Server, error) {
+// publicServer returns the server for the public listener, without its handler.
+func publicServer(c *Config, log *slog.Logger) (*http.Server, strict.Problems) {
 	options := c.tyk.HttpServerOptions
 	server := &http.Server{
-		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       time.Duration(options.ReadTimeout) * time.Second,
 		WriteTimeout:      time.Duration(options.WriteTimeout) * time.Second,
@@ -60,17 +59,20 @@ func publicServer(c *Config, handler http.Handler, log *slog.Logger) (*http.Serv
 	server.Protocols.SetHTTP1(true)
 	if !options.UseSSL {
 		if c.Settings.ClientCAFile != "" {
-			return nil, errors.New("fhirgate.client_ca_file: client certificates need TLS: set http_server_options.use_ssl")
+			return nil, strict.Problems{c.Problem("client_ca_file", "client certificates need TLS: set http_server_options.use_ssl")}
 		}
 		server.Protocols.SetUnencryptedHTTP2(true)
 		return server, nil
 	}
 	server.Protocols.SetHTTP2(options.EnableHttp2)
-	var err error
-	if server.TLSConfig, err = tlsConfig(options); err != nil || c.Settings.ClientCAFile == "" {
-		return server, err
+	var problems strict.Problems
+	server.TLSConfig, problems = c.tlsConfig()
+	if c.Settings.ClientCAFile != "" {
+		if err := askForCertificates(server.TLSConfig, c.Settings.ClientCAFile); err != nil {
+			problems = append(problems, c.Problem("client_ca_file", "%s", err))
+		}
 	}
-	return server, askForCertificates(server.TLSConfig, c.Settings.ClientCAFile)
+	return server, problems
 }
 
 // askForCertificates makes callers that have a certificate of one of the CAs in
@@ -78,30 +80,35 @@ func publicServer(c *Config, handler http.Handler, log *slog.Logger) (*http.Serv
 func askForCertificates(config *tls.Config, file string) error {
 	authorities, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("fhirgate.client_ca_file: %w", err)
+		return err
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if !config.ClientCAs.AppendCertsFromPEM(authorities) {
-		return fmt.Errorf("fhirgate.client_ca_file: %s holds no certificate (PEM)", file)
+		return fmt.Errorf("%s holds no certificate (PEM)", file)
 	}
 	config.ClientAuth = tls.VerifyClientCertIfGiven
 	return nil
 }
 
-func tlsConfig(options tyk.HttpServerOptionsConfig) (*tls.Config, error) {
+// tlsConfig returns how the public address speaks TLS. It works if no problem
+// comes with it.
+func (c *Config) tlsConfig() (*tls.Config, strict.Problems) {
+	options := c.tyk.HttpServerOptions
+	var problems strict.Problems
 	config := &tls.Config{MinVersion: options.MinVersion, MaxVersion: options.MaxVersion}
 	for _, name := range options.Ciphers {
 		id, ok := cipherID(name)
 		if !ok {
-			return nil, fmt.Errorf("engine: http_server_options.ssl_ciphers: %q is unknown or insecure", name)
+			problems = append(problems, c.tykProblem("http_server_options.ssl_ciphers", "%q is unknown or insecure", name))
+			continue
 		}
 		config.CipherSuites = append(config.CipherSuites, id)
 	}
 	var pairs []*keyPair
-	for _, c := range options.Certificates {
-		pair := &keyPair{certFile: c.CertFile, keyFile: c.KeyFile}
+	for _, files := range options.Certificates {
+		pair := &keyPair{certFile: files.CertFile, keyFile: files.KeyFile}
 		if _, err := pair.load(); err != nil {
-			return nil, fmt.Errorf("engine: http_server_options.certificates: %w", err)
+			problems = append(problems, c.tykProblem("http_server_options.certificates", "%s", err))
 		}
 		pairs = append(pairs, pair)
 	}
@@ -113,7 +120,7 @@ func tlsConfig(options tyk.HttpServerOptionsConfig) (*tls.Config, error) {
 		}
 		return pairs[0].load()
 	}
-	return config, nil
+	return config, problems
 }
 
 func cipherID(name string) (uint16, bool) {
