@@ -22,6 +22,7 @@ func TestForgottenPassword(t *testing.T) {
 	require.Equal(t, "portal@gate.example", mail.From)
 	require.Equal(t, "Set a new password", mail.Subject)
 	require.Equal(t, "auto-generated", mail.Header.Get("Auto-Submitted"))
+	require.Regexp(t, `^<[A-Z2-7]+@gate\.example>$`, mail.Header.Get("Message-ID"), "it does not tell the name of this machine")
 	require.Contains(t, mail.Text, "within 60 minutes")
 	require.True(t, mail.Secure)
 	token := tokenOf(t, mail.Link())

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -94,11 +95,15 @@ func dialUntil(end context.Context) mail.DialContextFunc {
 func (m *Mailer) message(to, subject, text string) (*mail.Msg, error) {
 	message := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	message.SetDate()
-	message.SetMessageID()
 	message.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no answers by machines
 	message.Subject(subject)
 	message.SetBodyString(mail.TypeTextPlain, text)
-	return message, errors.Join(message.From(m.from), message.To(to))
+	if err := errors.Join(message.From(m.from), message.To(to)); err != nil {
+		return nil, err
+	}
+	_, domain := split(message.GetFrom()[0].Address)
+	message.SetMessageIDWithValue(rand.Text() + "@" + domain) // the library would tell the name of this machine
+	return message, nil
 }
 
 // withoutAddress returns an error that says what failed but not for whom: the

@@ -41,8 +41,26 @@ func (s *Store) Acts(ctx context.Context, filter ActFilter, page Page) (FoundAct
 	if strings.TrimSpace(filter.Search) != "" {
 		return searchActs(ctx, s.read(), chosen.where, filter.Search, page.filled())
 	}
+	if len(chosen.where.parts) == 0 {
+		return allActs(ctx, s.read(), page.filled())
+	}
 	found, err := list(ctx, s.read(), scanAct, chosen, page)
 	return FoundActs{List: found}, err
+}
+
+// allActs returns a page of the whole trail. Acts are numbered without gaps, so that
+// none has to be counted or skipped, however many there are; where somebody has
+// removed some, a page has fewer.
+func allActs(ctx context.Context, q queries, page Page) (FoundActs, error) {
+	last, err := one(ctx, q, value[int], "SELECT COALESCE(MAX(seq), 0) FROM acts")
+	found := FoundActs{List: List[Act]{Total: last, Page: page}}
+	if err != nil {
+		return found, err
+	}
+	newest := last - (page.Number-1)*page.Size
+	found.Items, err = all(ctx, q, scanAct, "SELECT "+actColumns+" FROM acts WHERE seq <= ? AND seq > ? ORDER BY seq DESC",
+		newest, newest-page.Size)
+	return found, err
 }
 
 // searchActs looks for a text in the newest acts of some conditions.

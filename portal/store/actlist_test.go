@@ -35,7 +35,9 @@ func TestASearchTellsHowFarItHasLooked(t *testing.T) {
 			"of those with a name":   {store.ActFilter{Search: "ada", Name: "hundred"}, store.Page{}, 251, 25_100, 50, 0},
 			"just all":               {store.ActFilter{Search: "needle", Before: span + 1}, store.Page{}, 1, 3, 1, 0},
 			"one too many":           {store.ActFilter{Search: "needle", Before: span + 2}, store.Page{}, 1, 3, 1, 2},
-			"without a text all are": {store.ActFilter{}, store.Page{Number: 503}, acts, 50, 50, 0},
+			"without a text all are": {store.ActFilter{}, store.Page{}, acts, acts, 50, 0},
+			"the last of all":        {store.ActFilter{}, store.Page{Number: 252, Size: 100}, acts, 50, 50, 0},
+			"behind all":             {store.ActFilter{}, store.Page{Number: 504}, acts, 0, 0, 0},
 		} {
 			found, err := w.Acts(t.Context(), test.filter, test.page)
 			require.NoError(t, err, name)
