@@ -44,8 +44,9 @@ func (s *Service) OIDCName() string {
 
 // BeginOIDC returns the address at the provider at which a login begins, and what
 // has to be kept in the session until FinishOIDC: it is sealed. next is where to
-// go in the end, invitation the token of one that is to be accepted, or "".
-func (s *Service) BeginOIDC(ctx context.Context, next, invitation string) (target, kept string, err error) {
+// go in the end, invitation the token of one that is to be accepted, or "". again
+// asks the provider to have people sign in there even if they are signed in.
+func (s *Service) BeginOIDC(ctx context.Context, next, invitation string, again bool) (target, kept string, err error) {
 	if s.oidc == nil {
 		return "", "", &Refusal{"no provider", "This portal has no login of the company."}
 	}
@@ -53,7 +54,7 @@ func (s *Service) BeginOIDC(ctx context.Context, next, invitation string) (targe
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
 		Next: next, Invitation: invitation, Begun: s.now(),
 	}
-	if target, err = s.oidc.begin(ctx, f); err != nil {
+	if target, err = s.oidc.begin(ctx, f, again); err != nil {
 		return "", "", err
 	}
 	plain, err := json.Marshal(f)

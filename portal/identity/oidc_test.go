@@ -30,7 +30,7 @@ func withProvider(t *testing.T) (*world, *identitytest.Provider) {
 // company signs in at the provider.
 func (w *world) company(invitation string) (store.User, error) {
 	w.t.Helper()
-	target, kept, err := w.BeginOIDC(w.ctx, "/apps", invitation)
+	target, kept, err := w.BeginOIDC(w.ctx, "/apps", invitation, false)
 	if err != nil {
 		return store.User{}, err
 	}
@@ -215,12 +215,12 @@ func TestAnswersOfTheProviderThatAreRefused(t *testing.T) {
 
 func TestCompanyLoginsThatAreReplayed(t *testing.T) {
 	w, _ := withProvider(t)
-	target, kept, err := w.BeginOIDC(w.ctx, "/", "")
+	target, kept, err := w.BeginOIDC(w.ctx, "/", "", false)
 	require.NoError(t, err)
 	require.NotContains(t, kept, mustQuery(t, target).Get("state"), "sealed")
 	require.Equal(t, "S256", mustQuery(t, target).Get("code_challenge_method"))
 	back := atProvider(t, target)
-	_, other, err := w.BeginOIDC(w.ctx, "/", "")
+	_, other, err := w.BeginOIDC(w.ctx, "/", "", false)
 	require.NoError(t, err)
 
 	refused := func(kept string, back url.Values) {
@@ -236,7 +236,7 @@ func TestCompanyLoginsThatAreReplayed(t *testing.T) {
 	require.NoError(t, err)
 	refused(kept, back) // the provider takes each code once
 
-	target, kept, err = w.BeginOIDC(w.ctx, "/", "")
+	target, kept, err = w.BeginOIDC(w.ctx, "/", "", false)
 	require.NoError(t, err)
 	back = atProvider(t, target)
 	w.clock.pass(flowLife + time.Second)
@@ -253,7 +253,7 @@ func mustQuery(t *testing.T, address string) url.Values {
 func TestWithoutAProvider(t *testing.T) {
 	w := newWorld(t)
 	require.Empty(t, w.OIDCName())
-	_, _, err := w.BeginOIDC(w.ctx, "/", "")
+	_, _, err := w.BeginOIDC(w.ctx, "/", "", false)
 	require.ErrorContains(t, err, "no provider")
 	_, _, err = w.FinishOIDC(w.ctx, by, "", nil)
 	require.ErrorContains(t, err, "no provider")

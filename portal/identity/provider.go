@@ -130,12 +130,16 @@ func (c *oidcClient) config(p *oidc.Provider) *oauth2.Config {
 }
 
 // begin returns where a login begins.
-func (c *oidcClient) begin(ctx context.Context, f flow) (string, error) {
+func (c *oidcClient) begin(ctx context.Context, f flow, again bool) (string, error) {
 	p, err := c.provider(ctx)
 	if err != nil {
 		return "", err
 	}
-	return c.config(p).AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), nil
+	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
+	if again { // OpenID Connect Core 1.0, section 3.1.2.1
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
+	}
+	return c.config(p).AuthCodeURL(f.State, options...), nil
 }
 
 // finish redeems the code of an answer.

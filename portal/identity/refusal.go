@@ -21,6 +21,8 @@ var (
 	ErrCredentials = &Refusal{"credentials", "The e-mail address or the password is wrong."}
 	// ErrPassword says that the current password, asked again, is wrong.
 	ErrPassword = &Refusal{"password", "This is not your current password."}
+	// ErrSignInAgain says that somebody without a password has to sign in anew.
+	ErrSignInAgain = &Refusal{"sign in again", "You signed in some time ago. Sign in again first, so that nobody else sets this up in a session that you left open."}
 	// ErrCode says that a code of the second factor is wrong or was used.
 	ErrCode = &Refusal{"code", "This code is wrong or was used already. Wait for the next one."}
 	// ErrRecoveryCode says that a recovery code is wrong or was used.

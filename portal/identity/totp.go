@@ -49,16 +49,33 @@ type sealedSecret struct {
 // enrolmentLife is how long a secret waits for its first code.
 const enrolmentLife = 15 * time.Minute
 
+// Proof is how somebody who is signed in shows that it is still them: whoever has
+// come by a session must not lock its owner out.
+type Proof struct {
+	Password string    // of who has one
+	SignedIn time.Time // when the session began; for who signs in by the company's login only
+}
+
+// freshLogin is how long a login at the provider stands for a password.
+const freshLogin = 10 * time.Minute
+
+// MustSignInAgain reports whether a user has no password to be asked for, and the
+// session, begun at signedIn, is too old to go without.
+func (s *Service) MustSignInAgain(user store.User, signedIn time.Time) bool {
+	return user.PasswordHash == "" && s.now().Sub(signedIn) > freshLogin
+}
+
 // BeginTOTP makes a new secret for a user, in place of one that is not confirmed.
-// Who has a password proves that they know it: whoever has come by a session must
-// not lock its owner out. Errors: ErrPassword, a *Throttled, or store.ErrConflict
-// when the second factor is confirmed.
-func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User, password string) (*Enrolment, error) {
-	if user.HasSecondFactor() {
+// Errors: ErrPassword, ErrSignInAgain, a *Throttled, or store.ErrConflict when the
+// second factor is confirmed.
+func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User, proof Proof) (*Enrolment, error) {
+	switch {
+	case user.HasSecondFactor():
 		return nil, store.ErrConflict
-	}
-	if user.PasswordHash != "" {
-		if err := s.provePassword(ctx, by, user, password); err != nil {
+	case s.MustSignInAgain(user, proof.SignedIn):
+		return nil, ErrSignInAgain
+	case user.PasswordHash != "":
+		if err := s.provePassword(ctx, by, user, proof.Password); err != nil {
 			return nil, err
 		}
 	}

@@ -21,7 +21,7 @@ func TestEnrolment(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, waits)
 
-	enrolment, err := w.BeginTOTP(w.ctx, by, u, password)
+	enrolment, err := w.BeginTOTP(w.ctx, by, u, Proof{Password: password})
 	require.NoError(t, err)
 	u = w.again(u)
 	require.False(t, u.HasSecondFactor())
@@ -51,7 +51,7 @@ func TestEnrolment(t *testing.T) {
 	waits, err = w.AwaitsCode(confirmed)
 	require.NoError(t, err)
 	require.False(t, waits)
-	_, err = w.BeginTOTP(w.ctx, by, confirmed, "no matter")
+	_, err = w.BeginTOTP(w.ctx, by, confirmed, Proof{Password: "no matter"})
 	require.ErrorIs(t, err, store.ErrConflict)
 	require.Same(t, ErrCode, w.SecondFactor(w.ctx, by, confirmed, w.code(secret)), "the code that confirmed does not sign in")
 }
@@ -60,28 +60,37 @@ func TestASessionAloneEnrolsNothing(t *testing.T) {
 	w := newWorld(t)
 	u := w.user(ann)
 	for range freeOfAccount {
-		_, err := w.BeginTOTP(w.ctx, by, u, "another four words")
+		_, err := w.BeginTOTP(w.ctx, by, u, Proof{Password: "another four words"})
 		require.Same(t, ErrPassword, err)
 	}
 	require.Nil(t, w.again(u).TOTP)
 	var throttled *Throttled
-	_, err := w.BeginTOTP(w.ctx, by, u, password)
+	_, err := w.BeginTOTP(w.ctx, by, u, Proof{Password: password})
 	require.ErrorAs(t, err, &throttled)
 	_, err = w.ChangePassword(w.ctx, by, u, password, "another four words")
 	require.ErrorAs(t, err, &throttled, "the tries are counted together")
 	w.clock.pass(throttled.Wait)
-	_, err = w.BeginTOTP(w.ctx, by, u, password)
+	_, err = w.BeginTOTP(w.ctx, by, u, Proof{Password: password})
 	require.NoError(t, err)
 
 	guest := w.user("bob@pacs.example", func(u *store.User) { u.PasswordHash = "" })
-	_, err = w.BeginTOTP(w.ctx, by, guest, "")
+	signedIn := w.clock.Now()
+	_, err = w.BeginTOTP(w.ctx, by, guest, Proof{SignedIn: signedIn})
 	require.NoError(t, err, "who has no password is not asked for one")
+	w.clock.pass(freshLogin)
+	_, err = w.BeginTOTP(w.ctx, by, guest, Proof{SignedIn: signedIn})
+	require.NoError(t, err)
+	w.clock.pass(time.Second)
+	_, err = w.BeginTOTP(w.ctx, by, guest, Proof{SignedIn: signedIn})
+	require.Same(t, ErrSignInAgain, err)
+	_, err = w.BeginTOTP(w.ctx, by, guest, Proof{})
+	require.Same(t, ErrSignInAgain, err)
 }
 
 func TestAnEnrolmentWaitsForAQuarterOfAnHour(t *testing.T) {
 	w := newWorld(t)
 	u := w.user(ann)
-	_, err := w.BeginTOTP(w.ctx, by, u, password)
+	_, err := w.BeginTOTP(w.ctx, by, u, Proof{Password: password})
 	require.NoError(t, err)
 	w.clock.pass(enrolmentLife - time.Second)
 	waits, err := w.AwaitsCode(w.again(u))

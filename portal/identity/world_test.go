@@ -115,7 +115,7 @@ func (w *world) again(u store.User) store.User {
 // codes.
 func (w *world) enrolled(u store.User) (store.User, string, []string) {
 	w.t.Helper()
-	enrolment, err := w.BeginTOTP(w.ctx, by, u, password)
+	enrolment, err := w.BeginTOTP(w.ctx, by, u, Proof{Password: password})
 	require.NoError(w.t, err)
 	secret := strings.ReplaceAll(enrolment.Secret, " ", "")
 	codes, u, err := w.ConfirmTOTP(w.ctx, by, w.again(u), w.code(secret))

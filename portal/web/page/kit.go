@@ -18,7 +18,7 @@ import (
 // expiringWithin is how long before its end a credential is reminded of.
 const expiringWithin = 30 * 24 * time.Hour
 
-// Kit is what all pages work with. All but Proxy and Version are required.
+// Kit is what all pages work with. All but Proxy, Version and Now are required.
 type Kit struct {
 	Store     *store.Store
 	Sessions  *scs.SessionManager
@@ -26,6 +26,7 @@ type Kit struct {
 	Log       *slog.Logger
 	Proxy     func(*http.Request) netip.Addr // the client's address; nil = the connection's
 	Version   string
+	Now       func() time.Time // nil = time.Now
 }
 
 func (k *Kit) address(r *http.Request) netip.Addr {

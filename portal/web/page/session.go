@@ -16,6 +16,7 @@ const (
 	keyUser    = "user"    // id
 	keyEdition = "edition" // of the user's sessions when this one began
 	keyStage   = "stage"
+	keySince   = "since" // when this one began, in seconds of Unix
 	keyFlash   = "flash"
 )
 
@@ -54,8 +55,21 @@ func (r *Request) SignIn(user store.User, full bool) error {
 	r.kit.Sessions.Put(r.Context(), keyUser, user.ID)
 	r.kit.Sessions.Put(r.Context(), keyEdition, user.Edition)
 	r.kit.Sessions.Put(r.Context(), keyStage, string(at))
+	r.kit.Sessions.Put(r.Context(), keySince, r.kit.now().Unix())
 	r.User, r.access = user, accessOf(user, at)
 	return nil
+}
+
+// SignedIn returns when SignIn made the session the user's, to the second.
+func (r *Request) SignedIn() time.Time {
+	return time.Unix(r.kit.Sessions.GetInt64(r.Context(), keySince), 0)
+}
+
+func (k *Kit) now() time.Time {
+	if k.Now != nil {
+		return k.Now()
+	}
+	return time.Now()
 }
 
 // SignOut ends the session.

@@ -110,7 +110,8 @@ func (p *Pages) logout(r *page.Request) error {
 // toProvider begins a login at the identity provider. It is a link and no form:
 // browsers hold forms to the addresses that the page's policy names.
 func (p *Pages) toProvider(r *page.Request) error {
-	target, kept, err := p.identity.BeginOIDC(r.Context(), r.Next(), r.URL.Query().Get("invitation"))
+	query := r.URL.Query()
+	target, kept, err := p.identity.BeginOIDC(r.Context(), r.Next(), query.Get("invitation"), query.Has("again"))
 	if err != nil {
 		return p.providerFailed(r, err)
 	}

@@ -17,10 +17,13 @@ type setUpView struct {
 	Begun     bool                // the first code is awaited
 	Admin     bool                // who needs one
 	User      store.User
+	Again     bool   // who has to sign in again first
+	Provider  string // where: the company's login; "" = there is none any more
 }
 
-func showSetUp(r *page.Request, status int, view setUpView) error {
+func (p *Pages) showSetUp(r *page.Request, status int, view setUpView) error {
 	view.Admin, view.User = r.User.Role == store.RoleAdmin, r.User
+	view.Again, view.Provider = p.identity.MustSignInAgain(r.User, r.SignedIn()), p.identity.OIDCName()
 	return r.Render(status, "account-second-factor", view)
 }
 
@@ -28,25 +31,25 @@ func (p *Pages) setUpForm(r *page.Request) error {
 	if r.User.HasSecondFactor() {
 		return r.Redirect("/account")
 	}
-	return showSetUp(r, http.StatusOK, setUpView{Form: page.NewForm()})
+	return p.showSetUp(r, http.StatusOK, setUpView{Form: page.NewForm()})
 }
 
-// setUp makes a new secret for somebody who knows the password, and shows it in its
+// setUp makes a new secret for somebody who proves who they are, and shows it in its
 // answer: there only, since whoever has come by the session must not learn it.
 func (p *Pages) setUp(r *page.Request) error {
 	form, err := r.ReadForm()
 	if err != nil {
 		return err
 	}
-	enrolment, err := p.identity.BeginTOTP(r.Context(), r.By(), r.User, form.Values.Get("current"))
+	enrolment, err := p.identity.BeginTOTP(r.Context(), r.By(), r.User, identity.Proof{Password: form.Values.Get("current"), SignedIn: r.SignedIn()})
 	if err != nil {
 		status, err := refused(r, form, "current", err)
 		if err != nil {
 			return err
 		}
-		return showSetUp(r, status, setUpView{Form: form})
+		return p.showSetUp(r, status, setUpView{Form: form})
 	}
-	return showSetUp(r, http.StatusOK, setUpView{Form: page.NewForm(), Enrolment: enrolment, Begun: true})
+	return p.showSetUp(r, http.StatusOK, setUpView{Form: page.NewForm(), Enrolment: enrolment, Begun: true})
 }
 
 // confirm takes the first code. The secret is in force only when one was right.
@@ -72,7 +75,7 @@ func (p *Pages) confirm(r *page.Request) error {
 			return err
 		}
 		form.Values.Del("code")
-		return showSetUp(r, status, setUpView{Form: form, Begun: true})
+		return p.showSetUp(r, status, setUpView{Form: form, Begun: true})
 	}
 	if err := r.SignIn(user, true); err != nil {
 		return err
