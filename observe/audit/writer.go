@@ -76,6 +76,7 @@ func (w *writer) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return w.abandon()
 		}
+		w.clean() // also when the trail is closed at once
 		for w.work(ctx) {
 			if ctx.Err() != nil {
 				return w.abandon()
@@ -84,7 +85,6 @@ func (w *writer) run(ctx context.Context) error {
 		if w.trail.queue.idle() && w.settled() {
 			return w.finish(ctx)
 		}
-		w.clean()
 		timer.Reset(w.pause())
 	}
 }
