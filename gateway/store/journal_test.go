@@ -119,14 +119,12 @@ func TestCorruptionIsRefused(t *testing.T) {
 // fakeFile is a disk with faults: what is not fsynced is not there, and it may be full or broken.
 type fakeFile struct {
 	file
-	cached   bytes.Buffer
-	writeErr *atomic.Pointer[error]
-	syncErr  *atomic.Pointer[error]
-	syncs    *atomic.Int64
+	cached bytes.Buffer
+	disk   *fakeDisk
 }
 
 func (f *fakeFile) Write(p []byte) (int, error) {
-	if err := f.writeErr.Load(); err != nil {
+	if err := f.disk.writeErr.Load(); err != nil {
 		n, _ := f.cached.Write(p[:len(p)/2])
 		return n, *err
 	}
@@ -134,8 +132,9 @@ func (f *fakeFile) Write(p []byte) (int, error) {
 }
 
 func (f *fakeFile) Sync() error {
-	f.syncs.Add(1)
-	if err := f.syncErr.Load(); err != nil {
+	f.disk.syncs.Add(1)
+	time.Sleep(f.disk.takes)
+	if err := f.disk.syncErr.Load(); err != nil {
 		return *err
 	}
 	if _, err := f.cached.WriteTo(f.file); err != nil {
@@ -148,11 +147,12 @@ func (f *fakeFile) Sync() error {
 type fakeDisk struct {
 	writeErr, syncErr atomic.Pointer[error]
 	syncs             atomic.Int64
+	takes             time.Duration // of a sync at least
 }
 
 func (d *fakeDisk) create(path string) (file, error) {
 	real, err := createFile(path)
-	return &fakeFile{file: real, writeErr: &d.writeErr, syncErr: &d.syncErr, syncs: &d.syncs}, err
+	return &fakeFile{file: real, disk: d}, err
 }
 
 // copyOf returns a directory with the files of dir as they are on disk now.
@@ -182,7 +182,7 @@ func TestDurableKeysAreSyncedBeforeTheAnswer(t *testing.T) {
 }
 
 func TestWritersShareAnFsync(t *testing.T) {
-	disk := &fakeDisk{}
+	disk := &fakeDisk{takes: time.Millisecond}
 	s := openHere(t, func(o *Options) { o.create = disk.create })
 	before := disk.syncs.Load()
 	const writers, each = 32, 20
