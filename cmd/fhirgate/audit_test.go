@@ -36,6 +36,9 @@ func runAudit(t *testing.T, stdin string, args ...string) (out string, err error
 // returns the names of its files of records.
 func withTrail(t *testing.T) []string {
 	t.Helper()
+	zone := time.Local
+	time.Local = time.UTC // a day on the command line is one of this machine's zone
+	t.Cleanup(func() { time.Local = zone })
 	inFolder(t, nil)
 	keys := envelope.NewSet()
 	data, err := json.Marshal(keys)
