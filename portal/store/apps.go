@@ -61,12 +61,13 @@ func (s *Store) UpdateApp(ctx context.Context, by By, app App) error {
 }
 
 // ArchiveApp puts an app away, for good, and withdraws what it still asks for.
-// ErrConflict while one of its credentials works, or when it is archived
-// [app.archive].
+// ErrConflict while one of its credentials works or may work again, or when it is
+// archived [app.archive].
 func (s *Store) ArchiveApp(ctx context.Context, by By, id string) error {
 	return s.change(ctx, by, func(q queries) (act, error) {
+		now := stamp(s.now())
 		err := q.move(ctx, "apps", id, `UPDATE apps SET archived = ? WHERE id = ? AND archived = 0
-			AND NOT EXISTS (SELECT 1 FROM credentials WHERE app_id = apps.id AND state IN `+workingStates+`)`, stamp(s.now()), id)
+			AND NOT EXISTS (SELECT 1 FROM credentials WHERE app_id = apps.id AND `+mayWork+`)`, now, id, now)
 		if err != nil {
 			return act{}, err
 		}

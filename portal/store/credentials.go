@@ -93,6 +93,11 @@ const (
 
 	// workingStates are those in which a credential works, or may.
 	workingStates = "('creating', 'active', 'rotating', 'revoking')"
+
+	// mayWork is the condition that a credential works at a time, or may again: a lost
+	// one is found when the gateway's store is back. What has come to its end is over,
+	// as the gateway changes no key that has expired.
+	mayWork = "state NOT IN ('revoked', 'failed') AND (expires = 0 OR expires > ?)"
 )
 
 func scanCredential(r row) (Credential, error) {

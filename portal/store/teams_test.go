@@ -137,6 +137,36 @@ func TestApps(t *testing.T) {
 	})
 }
 
+// TestWhatKeepsAnAppFromBeingArchived is whatever works, or may again. What has come
+// to its end does not: nothing gives an expired key a longer life.
+func TestWhatKeepsAnAppFromBeingArchived(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, by := w.user(t, "ada", store.RoleDeveloper)
+		for state, keeps := range map[store.CredentialState]bool{
+			"creating": true, "active": true, "rotating": true, "revoking": true, "lost": true, "revoked": false, "failed": false,
+		} {
+			for name, end := range map[string]struct {
+				expires time.Time
+				over    bool
+			}{
+				"no end": {time.Time{}, false}, "an end to come": {w.now.Add(time.Minute), false}, "an end that came": {w.now, true},
+			} {
+				what := string(state) + " with " + name
+				app := w.app(t, by, what)
+				_, err := w.Adopt(ctx, store.Credential{AppID: app.ID, KeyID: "key of " + what, State: state, Expires: end.expires})
+				require.NoError(t, err)
+				err = w.ArchiveApp(ctx, by, app.ID)
+				if keeps && !end.over {
+					require.ErrorIs(t, err, store.ErrConflict, what)
+				} else {
+					require.NoError(t, err, what)
+				}
+			}
+		}
+	})
+}
+
 func TestRequests(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
