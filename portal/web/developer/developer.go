@@ -118,7 +118,7 @@ func (p *Pages) Routes() []page.Route {
 		post("/credentials/{credential}/edit", p.ofCredential(toChange, p.updateCredential)),
 		get("/credentials/{credential}/rotate", p.ofCredential(toChange, p.askRotation)),
 		post("/credentials/{credential}/rotate", p.ofCredential(toChange, p.rotateCredential)),
-		post("/credentials/{credential}/revoke", p.ofCredential(toChange, p.revokeCredential)),
+		post("/credentials/{credential}/revoke", p.ofCredential(toRevoke, p.revokeCredential)),
 
 		get("/usage", p.usage),
 		get("/usage.csv", p.usageFile),

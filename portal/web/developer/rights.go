@@ -11,6 +11,7 @@ type need int
 const (
 	toSee    need = iota // every role
 	toChange             // apps, requests and credentials: members and owners
+	toRevoke             // credentials, of an archived app as well: members and owners
 	toOwn                // members, names and the end of apps: owners
 )
 
@@ -27,7 +28,7 @@ func (r rights) allow(what need) bool {
 	switch what {
 	case toSee:
 		return true
-	case toChange:
+	case toChange, toRevoke:
 		return r.CanChange()
 	default:
 		return r.CanOwn()
@@ -70,6 +71,10 @@ func (ownApp) OwnDecision() string { return ownDecision }
 // CanChange reports whether the reader may change things of the app.
 func (a ownApp) CanChange() bool { return a.Rights.CanChange() && a.Archived.IsZero() }
 
+// CanRevoke reports whether the reader may revoke credentials of the app. That it is
+// archived is no reason to let one work.
+func (a ownApp) CanRevoke() bool { return a.Rights.CanChange() }
+
 // CanOwn reports whether the reader may archive the app.
 func (a ownApp) CanOwn() bool { return a.Rights.CanOwn() && a.Archived.IsZero() }
 
@@ -93,7 +98,7 @@ func (p *Pages) allowedApp(r *page.Request, id string, what need) (ownApp, error
 	if err != nil {
 		return ownApp{}, err
 	}
-	if what != toSee && !app.Archived.IsZero() {
+	if what != toSee && what != toRevoke && !app.Archived.IsZero() {
 		return ownApp{}, page.Conflict("This app is archived: it can be looked at, but not changed.")
 	}
 	return ownApp{App: app, Rights: has, reader: r.User.ID}, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fhirgate/gateway/keys/record"
 	"fhirgate/portal/store"
 )
 
@@ -128,4 +129,28 @@ func TestAnArchivedAppCanOnlyBeLookedAt(t *testing.T) {
 		require.Equal(t, http.StatusConflict, owner.get("/apps/"+app.ID+path).status, path)
 		require.Equal(t, http.StatusConflict, owner.post("/apps/"+app.ID+path, "request", approved.ID).status, path)
 	}
+}
+
+// TestAKeyOfAnArchivedAppCanBeEnded if one works after all, as when an administrator
+// of the gateway has restored it.
+func TestAKeyOfAnArchivedAppCanBeEnded(t *testing.T) {
+	s := newSite(t)
+	app := s.app("Worklist")
+	require.NoError(t, s.store.ArchiveApp(t.Context(), s.by("owner"), app.ID))
+	_, err := s.store.Adopt(t.Context(), store.Credential{AppID: app.ID, KeyID: "key_back", Name: "back", Kind: "key", Plan: "practice"})
+	require.NoError(t, err)
+	credential, err := s.store.CredentialByKey(t.Context(), "key_back")
+	require.NoError(t, err)
+	s.gateway.keys[credential.KeyID] = &record.Key{ID: credential.KeyID}
+	member, path := s.as("member"), "/credentials/"+credential.ID
+	for _, other := range []string{"/edit", "/rotate"} {
+		require.NotContains(t, member.ok(path), path+other)
+		require.Equal(t, http.StatusConflict, member.get(path+other).status, other)
+		require.Equal(t, http.StatusConflict, member.post(path+other, "name", "x", "grace", "none").status, other)
+	}
+	require.NotContains(t, s.as("viewer").ok(path), path+"/revoke")
+	require.Equal(t, http.StatusForbidden, s.as("viewer").post(path+"/revoke", "reason", "it ends").status)
+	require.Contains(t, member.ok(path), path+"/revoke")
+	require.Equal(t, path, member.sent(path+"/revoke", "reason", "it ends"))
+	require.NotZero(t, s.gateway.keys[credential.KeyID].Revoked)
 }
