@@ -105,10 +105,14 @@ func (p *Pages) askGateway(ctx context.Context, shown *credentialData) error {
 
 // awayText tells what is missing on a page when the gateway has not told it.
 func awayText(err error) string {
-	if adminapi.Refused(err, http.StatusNotFound) {
+	switch {
+	case adminapi.Refused(err, http.StatusNotFound):
 		return "The gateway does not know this credential, so there are neither limits nor errors of it."
+	case adminapi.Refused(err, http.StatusConflict):
+		return "Its plan does not exist any more: calls are refused. Ask an administrator."
+	default:
+		return "The gateway does not answer just now, so its limits and last errors are missing here. Calls of your program may work all the same. Try again in a minute."
 	}
-	return "The gateway does not answer just now, so its limits and last errors are missing here. Calls of your program may work all the same. Try again in a minute."
 }
 
 // limitsLeft is what is left of a plan's limits.

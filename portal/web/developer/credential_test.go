@@ -104,6 +104,22 @@ func TestWithoutTheGatewayPagesTellWhatTheyKnow(t *testing.T) {
 	require.Contains(t, shown, "The revocation is not complete")
 }
 
+// TestAKeyWhosePlanIsGone says so: to try again in a minute would not help.
+func TestAKeyWhosePlanIsGone(t *testing.T) {
+	s := newSite(t)
+	app := s.app("Worklist")
+	gone, other := s.credential(s.approved(app, time.Time{}), "night", 0), s.credential(s.approved(app, time.Time{}), "day", 0)
+	s.gateway.gone = gone.Plan
+	s.gateway.keys[other.KeyID].Plan = "another"
+	viewer := s.as("viewer")
+	shown := viewer.ok("/credentials/" + gone.ID)
+	require.Contains(t, shown, "Its plan does not exist any more: calls are refused. Ask an administrator.")
+	require.NotContains(t, shown, "does not answer")
+	shown = viewer.ok("/apps/" + app.ID + "/usage")
+	require.NotContains(t, shown, "Quotas are not shown")
+	require.Equal(t, 1, strings.Count(shown, "87,655 left"), "of the other key")
+}
+
 func TestRevocationAsksWhy(t *testing.T) {
 	s := newSite(t)
 	credential := s.credential(s.approved(s.app("Worklist"), time.Time{}), "night", 0)

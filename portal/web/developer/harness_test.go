@@ -38,6 +38,7 @@ type gateway struct {
 	calls  int // of any method
 	made   int
 	refuse string // what Create and Update refuse, if anything
+	gone   string // a plan that there is not any more
 }
 
 func newGateway() *gateway {
@@ -203,7 +204,10 @@ func (g *gateway) KeyLimits(_ context.Context, id string) (*adminapi.Limits, err
 	if err != nil {
 		return nil, err
 	}
-	_, err = g.key(id)
+	key, err := g.key(id)
+	if err == nil && g.gone != "" && key.Plan == g.gone {
+		return nil, &adminapi.Refusal{Status: http.StatusConflict, Text: "the key's plan does not exist any more"}
+	}
 	return &adminapi.Limits{Burst: 500, BurstLeft: 480, Quota: 100000, QuotaLeft: 87655, QuotaResets: time.Now().Add(3 * time.Hour)}, err
 }
 

@@ -137,7 +137,8 @@ func (d *usageData) query(all, chosen []ownCredential, from, to store.Day) store
 	return query
 }
 
-// limitsOf asks what is left to the credentials that work, of a few at most.
+// limitsOf asks what is left to the credentials that work, of a few at most. Those
+// that the gateway does not know, or whose plan is gone, have no limits.
 func (p *Pages) limitsOf(ctx context.Context, of []ownCredential) ([]credentialLimits, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -149,7 +150,7 @@ func (p *Pages) limitsOf(ctx context.Context, of []ownCredential) ([]credentialL
 		}
 		asked++
 		limits, err := p.gateway.KeyLimits(ctx, credential.KeyID)
-		if adminapi.Refused(err, http.StatusNotFound) {
+		if adminapi.Refused(err, http.StatusNotFound) || adminapi.Refused(err, http.StatusConflict) {
 			continue
 		}
 		if err != nil {
