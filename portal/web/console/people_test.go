@@ -73,8 +73,11 @@ func TestTheLastAdministratorStays(t *testing.T) {
 	}
 	got := b.post(address + "/reset-second-factor")
 	require.Equal(t, http.StatusConflict, got.Status)
-	has(t, got.Body, "Your own second factor")
-	hasNot(t, b.page(address), "reset-second-factor")
+	has(t, got.Body, "ask another administrator, or run fhirgate portal invite --admin")
+	shown := b.page(address)
+	hasNot(t, shown, "reset-second-factor")
+	has(t, shown, "Nobody resets their own: another administrator does.")
+	has(t, shown, "<code>fhirgate portal invite --admin</code>")
 	after, err := p.User(t.Context(), admin.ID)
 	require.NoError(t, err)
 	require.Equal(t, admin, after)

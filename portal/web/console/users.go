@@ -133,7 +133,7 @@ func (p *Pages) enable(r *page.Request) error {
 // resetSecondFactor takes a second factor away that was lost. Nobody does that to
 // their own here: a stolen session would be rid of it without the password.
 func (p *Pages) resetSecondFactor(r *page.Request) error {
-	const own = "Your own second factor is changed on the page of your account, which asks for your password. If it is lost, ask another administrator."
+	const own = "Nobody resets their own second factor: ask another administrator, or run fhirgate portal invite --admin, which takes it away with the password and prints a link that sets new ones."
 	user, err := p.store.User(r.Context(), r.PathValue("user"))
 	if err != nil {
 		return err
