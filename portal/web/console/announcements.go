@@ -5,13 +5,14 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	"unicode/utf8"
 
 	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
 	"fhirgate/portal/web/ui"
 )
 
-// longestTitle bounds the titles of announcements, in bytes.
+// longestTitle bounds the titles of announcements, in characters.
 const longestTitle = 120
 
 func levelOptions() []ui.Option {
@@ -60,7 +61,7 @@ func (p *Pages) announce(r *page.Request) error {
 	}
 	form.Required("text", "Say what people should know.")
 	wanted.Text = textOf(form, "text")
-	if len(wanted.Title) > longestTitle {
+	if utf8.RuneCountInString(wanted.Title) > longestTitle {
 		form.Fail("title", "This is too long for a title: 120 characters are enough.")
 	}
 	if wanted.Level != store.LevelInfo && wanted.Level != store.LevelWarn {

@@ -151,8 +151,10 @@ func TestAnnouncements(t *testing.T) {
 	for _, text := range []string{"Give it a title.", "Say what people should know.", "Choose one of the levels.", "This day is over."} {
 		has(t, got.Body, text)
 	}
-	got = b.post("/console/announcements", "title", strings.Repeat("x", 121), "text", "t", "level", "info")
+	got = b.post("/console/announcements", "title", strings.Repeat("x", 121), "text", strings.Repeat("x", 2001), "level", "info")
 	has(t, got.Body, "too long for a title")
+	has(t, got.Body, "2,000 characters are enough")
+	b.done(b.post("/console/announcements", "title", strings.Repeat("ü", 120), "text", strings.Repeat("ü", 2000), "level", "info", "ends", "2100-01-01"), "/console/announcements")
 
 	today := time.Now().UTC().Format(time.DateOnly)
 	shown := b.done(b.post("/console/announcements", "title", "A <new> hospital", "text", "West joins", "level", "info", "ends", today), "/console/announcements")
@@ -164,7 +166,7 @@ func TestAnnouncements(t *testing.T) {
 	require.Equal(t, http.StatusConflict, b.post(end).Status)
 	current, err := p.CurrentAnnouncements(t.Context())
 	require.NoError(t, err)
-	require.Len(t, current, 1)
+	require.Len(t, current, 2)
 }
 
 func TestTeams(t *testing.T) {

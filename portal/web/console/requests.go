@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	"unicode/utf8"
 
 	"fhirgate/gateway/adminapi"
 	"fhirgate/portal/store"
@@ -12,7 +13,7 @@ import (
 	"fhirgate/portal/web/ui"
 )
 
-// longestText bounds texts that people write for people, in bytes.
+// longestText bounds texts that people write for people, in characters.
 const longestText = 2000
 
 // requestStates are the states that the list of requests can be narrowed to.
@@ -218,7 +219,7 @@ func (p *Pages) endAccess(r *page.Request) error {
 // textOf returns what somebody wrote into a field, and notes when it is too long.
 func textOf(form *page.Form, name string) string {
 	text := form.Value(name)
-	if len(text) > longestText {
+	if utf8.RuneCountInString(text) > longestText {
 		form.Fail(name, "This is too long: 2,000 characters are enough.")
 	}
 	return text

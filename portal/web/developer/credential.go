@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"fhirgate/gateway/adminapi"
 	"fhirgate/gateway/keys/record"
@@ -134,7 +135,7 @@ func (p *Pages) revokeCredential(r *page.Request, app ownApp, credential ownCred
 	if reason == "" {
 		return p.renderCredential(r, http.StatusUnprocessableEntity, app, credential, "Nothing was revoked: say why, for those who look at it later.")
 	}
-	if len(reason) > maxDescription {
+	if utf8.RuneCountInString(reason) > maxDescription {
 		return p.renderCredential(r, http.StatusUnprocessableEntity, app, credential, "Nothing was revoked: the reason has at most 500 characters.")
 	}
 	err = p.credentials.Revoke(r.Context(), r.By(), credential.ID, reason)

@@ -127,7 +127,7 @@ func TestRevocationAsksWhy(t *testing.T) {
 	member.refused("", "say why", path+"/revoke", "reason", "  ")
 	member.refused("", "at most 500", path+"/revoke", "reason", strings.Repeat("x", 501))
 	require.Zero(t, s.gateway.keys[credential.KeyID].Revoked)
-	require.Equal(t, path, member.sent(path+"/revoke", "reason", "leaked"))
+	require.Equal(t, path, member.sent(path+"/revoke", "reason", strings.Repeat("ü", 500)))
 	shown := member.ok(path)
 	require.Contains(t, shown, "no call with it is taken any more")
 	require.Contains(t, shown, "Revoked")
