@@ -307,6 +307,31 @@ func TestQuickStartTakesTheReadiestApp(t *testing.T) {
 	require.Equal(t, with.ID, chosen())
 }
 
+// What has come to its end counts for nothing, although the records still call the
+// access approved and the key active.
+func TestQuickStartPassesOverWhatIsOver(t *testing.T) {
+	s := newSite(t)
+	over, current := s.app("b-over", true), s.app("a-current", true)
+	ended, err := s.store.CreateRequest(t.Context(), s.by(), store.AccessRequest{AppID: over.ID, Plan: "screening-day", Hospitals: []string{"st-mary"}, Purpose: "reports"})
+	require.NoError(t, err)
+	require.NoError(t, s.store.Approve(t.Context(), store.By{UserID: "user_boss"}, ended.ID, "fine", time.Now().Add(-time.Hour)))
+	_, body := s.get("/docs/quick-start")
+	require.Contains(t, body, `value="`+current.ID+`" selected`, "neither app has access")
+	_, body = s.get("/docs/quick-start?app=" + over.ID)
+	require.Contains(t, body, "Simulated hospitals")
+	require.NotContains(t, body, "/fhir/st-mary")
+
+	hints := []store.SecretHint{{Hash: "h", Hint: "abcd"}}
+	expired := s.credential(over, "expired", "key", s.approve(over, "lakeside").ID, hints, "lakeside")
+	require.NoError(t, s.store.Mirror(t.Context(), []store.Mirror{{
+		KeyID: expired.KeyID, Name: expired.Name, Plan: expired.Plan, Hospitals: expired.Hospitals, Hints: hints, Expires: time.Now().Add(-time.Hour),
+	}}))
+	_, body = s.get("/docs/quick-start?credential=" + expired.ID)
+	require.Contains(t, body, "No credential chosen")
+	require.Contains(t, body, publicURL+"/fhir/lakeside", "there is access, still")
+	require.NotContains(t, body, expired.ID)
+}
+
 func TestQuickStartOfNothing(t *testing.T) {
 	s := newSite(t)
 	s.gateway.hospitals = nil
