@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -43,15 +44,39 @@ func TestForgottenPassword(t *testing.T) {
 }
 
 func TestResetEndsTheDelay(t *testing.T) {
-	w := newWorld(t)
-	w.user(ann)
-	for range freeOfAccount + 1 {
-		w.fails(ann, by)
+	for name, before := range map[string]bool{"from a new address": false, "from one of before": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			u := w.user(ann)
+			if before {
+				require.NoError(t, w.SignedIn(w.ctx, by, u))
+			}
+			for range freeOfAccount + 1 {
+				w.fails(ann, by)
+			}
+			require.NoError(t, w.RequestReset(w.ctx, by, ann))
+			require.NoError(t, w.ResetPassword(w.ctx, by, tokenOf(t, w.smtp.Next(t).Link()), fresh))
+			_, err := w.Login(w.ctx, by, ann, fresh)
+			require.NoError(t, err)
+		})
 	}
-	require.NoError(t, w.RequestReset(w.ctx, by, ann))
-	require.NoError(t, w.ResetPassword(w.ctx, by, tokenOf(t, w.smtp.Next(t).Link()), fresh))
-	_, err := w.Login(w.ctx, by, ann, fresh)
-	require.NoError(t, err)
+}
+
+// TestTheTrailTellsWhoMadeAnAccount by an invitation, in whose browser it was.
+func TestTheTrailTellsWhoMadeAnAccount(t *testing.T) {
+	w := newWorld(t)
+	boss := byUser(by, w.user("boss@pacs.example", admin))
+	for email, made := range map[string]store.By{"carl@elsewhere.example": by, "dora@elsewhere.example": boss} {
+		_, _, err := w.Inviter().Invite(w.ctx, boss, store.Invitation{Email: email, Role: store.RoleDeveloper})
+		require.NoError(t, err)
+		u, err := w.AcceptInvitation(w.ctx, made, tokenOf(t, w.smtp.Next(t).Link()), "Somebody", fresh)
+		require.NoError(t, err)
+		found, err := w.store.Acts(w.ctx, store.ActFilter{Name: "user.create", Subjects: []string{u.ID}}, store.Page{})
+		require.NoError(t, err)
+		require.Len(t, found.Items, 1)
+		require.Equal(t, made.UserID, found.Items[0].UserID)
+		require.Equal(t, cmp.Or(made.Name, email), found.Items[0].UserName)
+	}
 }
 
 func TestLinksThatAreOver(t *testing.T) {

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	"fhirgate/portal/store"
 )
@@ -41,11 +42,20 @@ func (s *Service) tryPassword(ctx context.Context, by store.By, userID, email st
 	if err != nil {
 		return nil, err
 	}
-	of := email
+	counts := ofStrangers(email)
 	if known {
-		of += " at " + by.Address.String()
+		counts = ofAcquaintance(email, by.Address)
 	}
-	return s.throttle.begin(ctx, counterOf("login", of, freeOfAccount), ofAddress("login", by.Address))
+	return s.throttle.begin(ctx, counts, ofAddress("login", by.Address))
+}
+
+// ofStrangers counts wrong passwords for an account from addresses from which nobody
+// has signed in to it.
+func ofStrangers(email string) counter { return counterOf("login", email, freeOfAccount) }
+
+// ofAcquaintance counts wrong passwords for an account from one from which somebody has.
+func ofAcquaintance(email string, from netip.Addr) counter {
+	return counterOf("login", email+" at "+from.String(), freeOfAccount)
 }
 
 // whyNot returns why a user is not let in, for the trail, or "".

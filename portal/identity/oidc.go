@@ -65,27 +65,34 @@ func (s *Service) BeginOIDC(ctx context.Context, next, invitation string, again 
 	return target, kept, err
 }
 
-// FinishOIDC returns the user who comes back from the provider with an answer,
-// and where to go next. The user may still owe the second factor. Errors: a
+// Arrival is somebody who has come back from the provider. They may still owe the
+// second factor.
+type Arrival struct {
+	User  store.User
+	Login time.Time // when they signed in at the provider; zero = it does not tell
+	Next  string    // where to go
+}
+
+// FinishOIDC returns who comes back from the provider with an answer. Errors: a
 // *Refusal or ErrProvider.
-func (s *Service) FinishOIDC(ctx context.Context, by store.By, kept string, answer url.Values) (user store.User, next string, err error) {
+func (s *Service) FinishOIDC(ctx context.Context, by store.By, kept string, answer url.Values) (*Arrival, error) {
 	if s.oidc == nil {
-		return store.User{}, "", &Refusal{"no provider", "This portal has no login of the company."}
+		return nil, &Refusal{"no provider", "This portal has no login of the company."}
 	}
 	f, err := s.flowOf(kept, answer.Get("state"))
 	if err != nil {
-		return store.User{}, "", err
+		return nil, err
 	}
 	who, err := s.oidc.finish(ctx, f, answer, s.now)
 	if err != nil {
-		return store.User{}, "", err
+		return nil, err
 	}
-	user, err = s.userOf(ctx, by, who, f.Invitation)
+	user, err := s.userOf(ctx, by, who, f.Invitation)
 	var refused *Refusal
 	if errors.As(err, &refused) {
-		return store.User{}, "", refuse(refused, s.store.SignInRefused(ctx, by, "company: "+refused.Reason, user.ID))
+		return nil, refuse(refused, s.store.SignInRefused(ctx, by, "company: "+refused.Reason, user.ID))
 	}
-	return user, f.Next, err
+	return &Arrival{User: user, Login: who.login, Next: f.Next}, err
 }
 
 // flowOf opens what the session has kept, if it belongs to the state.
@@ -133,6 +140,9 @@ func (s *Service) userOf(ctx context.Context, by store.By, who person, invitatio
 	if err := s.store.SetSubject(ctx, byUser(by, user), user.ID, who.subject); err != nil {
 		return store.User{}, err
 	}
+	if err := voidResets(ctx, s.store, user.ID); err != nil { // as with the password, who has one need not be the owner
+		return store.User{}, err
+	}
 	return s.store.User(ctx, user.ID)
 }
 
@@ -152,6 +162,7 @@ func (s *Service) newMember(ctx context.Context, by store.By, who person, invita
 		name = local
 	}
 	user := store.User{Email: who.email, Name: name, OIDCSubject: who.subject}
+	by.UserID, by.Name = "", "" // the provider knows who it is, whoever is signed in here
 	if invitation != "" {
 		invited, err := s.Invitation(ctx, invitation)
 		if err != nil {

@@ -34,11 +34,12 @@ func (w *world) company(invitation string) (store.User, error) {
 	if err != nil {
 		return store.User{}, err
 	}
-	user, next, err := w.FinishOIDC(w.ctx, by, kept, atProvider(w.t, target))
-	if err == nil {
-		require.Equal(w.t, "/apps", next)
+	arrival, err := w.FinishOIDC(w.ctx, by, kept, atProvider(w.t, target))
+	if err != nil {
+		return store.User{}, err
 	}
-	return user, err
+	require.Equal(w.t, "/apps", arrival.Next)
+	return arrival.User, nil
 }
 
 func TestCompanyLogin(t *testing.T) {
@@ -61,8 +62,11 @@ func TestCompanyLogin(t *testing.T) {
 func TestCompanyLoginBindsAnAccount(t *testing.T) {
 	w, p := withProvider(t)
 	u := w.user(ann)
+	link, err := newResetToken(w.ctx, w.store, u.ID, time.Hour)
+	require.NoError(t, err)
 	bound, err := w.company("")
 	require.NoError(t, err)
+	require.Same(t, ErrLink, w.ResetPassword(w.ctx, by, link, fresh), "whoever had the account may have a link, too")
 	require.Equal(t, u.ID, bound.ID)
 	require.Equal(t, p.Issuer+" 4711", bound.OIDCSubject)
 	require.Contains(t, w.acts(), "user.oidc")
@@ -225,14 +229,14 @@ func TestCompanyLoginsThatAreReplayed(t *testing.T) {
 
 	refused := func(kept string, back url.Values) {
 		t.Helper()
-		_, _, err := w.FinishOIDC(w.ctx, by, kept, back)
+		_, err := w.FinishOIDC(w.ctx, by, kept, back)
 		var refusal *Refusal
 		require.ErrorAs(t, err, &refusal)
 	}
 	refused("", back)
 	refused("nonsense", back)
 	refused(other, back) // begun in another browser: nobody is made to sign in as somebody else
-	_, _, err = w.FinishOIDC(w.ctx, by, kept, back)
+	_, err = w.FinishOIDC(w.ctx, by, kept, back)
 	require.NoError(t, err)
 	refused(kept, back) // the provider takes each code once
 
@@ -255,7 +259,7 @@ func TestWithoutAProvider(t *testing.T) {
 	require.Empty(t, w.OIDCName())
 	_, _, err := w.BeginOIDC(w.ctx, "/", "", false)
 	require.ErrorContains(t, err, "no provider")
-	_, _, err = w.FinishOIDC(w.ctx, by, "", nil)
+	_, err = w.FinishOIDC(w.ctx, by, "", nil)
 	require.ErrorContains(t, err, "no provider")
 }
 

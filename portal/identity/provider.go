@@ -42,6 +42,7 @@ type person struct {
 	email    string
 	verified bool
 	name     string
+	login    time.Time // zero = the provider does not tell
 }
 
 // oidcClient speaks to the provider.
@@ -136,8 +137,8 @@ func (c *oidcClient) begin(ctx context.Context, f flow, again bool) (string, err
 		return "", err
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
-	if again { // OpenID Connect Core 1.0, section 3.1.2.1
-		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
+	if again { // OpenID Connect Core 1.0, section 3.1.2.1: max_age asks for auth_time
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
 	}
 	return c.config(p).AuthCodeURL(f.State, options...), nil
 }
@@ -168,7 +169,11 @@ func (c *oidcClient) finish(ctx context.Context, f flow, answer url.Values, now 
 	if err != nil {
 		return person{}, err
 	}
-	return person{subject: id.Issuer + " " + id.Subject, email: claims.Email, verified: bool(claims.Verified), name: claims.Name}, nil
+	who := person{subject: id.Issuer + " " + id.Subject, email: claims.Email, verified: bool(claims.Verified), name: claims.Name}
+	if claims.Login > 0 {
+		who.login = time.Unix(int64(claims.Login), 0)
+	}
+	return who, nil
 }
 
 // checkAnswer looks at what came by way of the browser.
@@ -206,6 +211,7 @@ type claims struct {
 	Verified boolean `json:"email_verified"`
 	Name     string  `json:"name"`
 	Party    string  `json:"azp"`
+	Login    float64 `json:"auth_time"` // seconds of Unix; 0 = it is not told
 }
 
 // boolean is a JSON boolean, which some providers write as a string.

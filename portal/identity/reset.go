@@ -112,7 +112,9 @@ func (s *Service) ResetPassword(ctx context.Context, by store.By, token, passwor
 	if _, err := s.setPassword(ctx, byUser(by, user), user, password); err != nil {
 		return err
 	}
-	return s.store.ClearFailures(ctx, counterOf("login", user.Email, freeOfAccount).name)
+	return errors.Join(
+		s.store.ClearFailures(ctx, ofStrangers(user.Email).name),
+		s.store.ClearFailures(ctx, ofAcquaintance(user.Email, by.Address).name))
 }
 
 // linkError is ErrLink for a token that is not there.

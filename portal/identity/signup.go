@@ -81,12 +81,20 @@ func (s *Service) FinishSignUp(ctx context.Context, by store.By, token, name, pa
 
 // create makes an account of an address that is known to be its owner's.
 func (s *Service) create(ctx context.Context, by store.By, user store.User) (store.User, error) {
-	by.Name = user.Email
-	user, err := s.store.CreateUser(ctx, by, user)
+	user, err := s.store.CreateUser(ctx, byNewcomer(by, user), user)
 	if errors.Is(err, store.ErrConflict) {
 		err = ErrTaken
 	}
 	return user, err
+}
+
+// byNewcomer is by with the name of who makes an account for themselves. In a browser
+// in which somebody is signed in it is they who do it, for all that the portal knows.
+func byNewcomer(by store.By, user store.User) store.By {
+	if by.UserID == "" {
+		by.Name = user.Email
+	}
+	return by
 }
 
 func (s *Service) newUser(ctx context.Context, email, name, password string) (store.User, error) {
@@ -123,8 +131,7 @@ func (s *Service) AcceptInvitation(ctx context.Context, by store.By, token, name
 }
 
 func (s *Service) accept(ctx context.Context, by store.By, token string, user store.User) (store.User, error) {
-	by.Name = user.Email
-	user, err := s.store.AcceptInvitation(ctx, by, token, user)
+	user, err := s.store.AcceptInvitation(ctx, byNewcomer(by, user), token, user)
 	if errors.Is(err, store.ErrConflict) {
 		err = ErrTaken
 	}

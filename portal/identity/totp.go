@@ -53,16 +53,20 @@ const enrolmentLife = 15 * time.Minute
 // come by a session must not lock its owner out.
 type Proof struct {
 	Password string    // of who has one
-	SignedIn time.Time // when the session began; for who signs in by the company's login only
+	Login    time.Time // at the identity provider, of who has no password; zero = not known
 }
 
 // freshLogin is how long a login at the provider stands for a password.
 const freshLogin = 10 * time.Minute
 
 // MustSignInAgain reports whether a user has no password to be asked for, and the
-// session, begun at signedIn, is too old to go without.
-func (s *Service) MustSignInAgain(user store.User, signedIn time.Time) bool {
-	return user.PasswordHash == "" && s.now().Sub(signedIn) > freshLogin
+// login at the provider is too long ago, or not known, to go without. To a new
+// account nothing has happened yet.
+func (s *Service) MustSignInAgain(user store.User, login time.Time) bool {
+	if login.Before(user.Created) {
+		login = user.Created
+	}
+	return user.PasswordHash == "" && s.now().Sub(login) > freshLogin
 }
 
 // BeginTOTP makes a new secret for a user, in place of one that is not confirmed.
@@ -72,7 +76,7 @@ func (s *Service) BeginTOTP(ctx context.Context, by store.By, user store.User, p
 	switch {
 	case user.HasSecondFactor():
 		return nil, store.ErrConflict
-	case s.MustSignInAgain(user, proof.SignedIn):
+	case s.MustSignInAgain(user, proof.Login):
 		return nil, ErrSignInAgain
 	case user.PasswordHash != "":
 		if err := s.provePassword(ctx, by, user, proof.Password); err != nil {

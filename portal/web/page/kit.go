@@ -1,8 +1,11 @@
 package page
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -18,7 +21,7 @@ import (
 // expiringWithin is how long before its end a credential is reminded of.
 const expiringWithin = 30 * 24 * time.Hour
 
-// Kit is what all pages work with. All but Proxy, Version and Now are required.
+// Kit is what all pages work with. All but Proxy and Version are required.
 type Kit struct {
 	Store     *store.Store
 	Sessions  *scs.SessionManager
@@ -26,7 +29,6 @@ type Kit struct {
 	Log       *slog.Logger
 	Proxy     func(*http.Request) netip.Addr // the client's address; nil = the connection's
 	Version   string
-	Now       func() time.Time // nil = time.Now
 }
 
 func (k *Kit) address(r *http.Request) netip.Addr {
@@ -46,15 +48,30 @@ func (k *Kit) Handler(routes []Route) http.Handler {
 		mux.Handle(route.Method+" "+route.Path, k.page(route))
 	}
 	mux.Handle("/", k.page(Route{Access: Public, Handle: func(*Request) error { return NotFound() }}))
-	return k.Sessions.LoadAndSave(mux)
+	return wholeBody(k.Sessions.LoadAndSave(mux))
 }
+
+// wholeBody reads a request to its end before anybody asks who has sent it: a form
+// that comes slowly is not carried out with rights that its sender has lost
+// meanwhile. What went wrong is told to who reads the form.
+func wholeBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failedBody{err}))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// failedBody is the end of a body: the error with which its reading ended.
+type failedBody struct{ err error }
+
+func (b failedBody) Read([]byte) (int, error) { return 0, cmp.Or(b.err, io.EOF) }
 
 func (k *Kit) page(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		seen := &statusWriter{ResponseWriter: w}
 		request := &Request{Request: r, W: seen, ID: rand.Text(), kit: k}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		w.Header().Set("X-Request-Id", request.ID)
 		w.Header().Set("Cache-Control", "no-store")
 		err := k.serve(request, route)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"fhirgate/portal/store"
@@ -85,6 +88,64 @@ func (s *site) get(client *http.Client, path string) (int, string, http.Header) 
 	body, err := io.ReadAll(answer.Body)
 	require.NoError(s.t, err)
 	return answer.StatusCode, string(body), answer.Header
+}
+
+// TestWhoIsDisabledWhileAFormArrives: the rest of a form must not be awaited with
+// rights that are gone by then.
+func TestWhoIsDisabledWhileAFormArrives(t *testing.T) {
+	begun := make(chan struct{}, 1)
+	s := newSite(t, Route{"POST", "/act", Developer, func(r *Request) error {
+		begun <- struct{}{}
+		if _, err := r.ReadForm(); err != nil {
+			return err
+		}
+		_, err := io.WriteString(r.W, "done")
+		return err
+	}})
+	client := s.reader()
+	s.get(client, "/sign-in/developer/yes")
+	body, form := io.Pipe()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.server.URL+"/act", body)
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	go func() {
+		_, _ = io.WriteString(form, "name=")
+		select {
+		case <-begun:
+		case <-time.After(300 * time.Millisecond):
+		}
+		assert.NoError(t, s.store.Disable(context.Background(), store.System, s.users["developer"].ID))
+		_, _ = io.WriteString(form, "x")
+		_ = form.Close()
+	}()
+	answer, err := client.Do(request)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, http.StatusSeeOther, answer.StatusCode)
+	require.Equal(t, "/login", answer.Header.Get("Location"))
+}
+
+// TestStayingSignedInIsNotSigningIn: a session ends when it would have.
+func TestStayingSignedInIsNotSigningIn(t *testing.T) {
+	login := time.Unix(1_800_000_000, 0)
+	s := newSite(t, Route{"GET", "/stay", Developer, func(r *Request) error {
+		r.NoteLogin(login)
+		sessions := r.kit.Sessions
+		end, token := time.Now().Add(time.Hour).UTC(), sessions.Token(r.Context())
+		sessions.SetDeadline(r.Context(), end)
+		require.NoError(t, r.StaySignedIn(r.User))
+		require.Equal(t, end, sessions.Deadline(r.Context()))
+		require.NotEqual(t, token, sessions.Token(r.Context()))
+		require.Equal(t, login, r.Login())
+		require.NoError(t, r.SignIn(r.User, true))
+		require.Greater(t, sessions.Deadline(r.Context()), end)
+		require.True(t, r.Login().Before(time.Unix(1, 0)), "the login is that of the session before")
+		return nil
+	}})
+	client := s.reader()
+	s.get(client, "/sign-in/developer/yes")
+	status, _, _ := s.get(client, "/stay")
+	require.Equal(t, http.StatusOK, status)
 }
 
 func TestAccess(t *testing.T) {

@@ -16,7 +16,7 @@ const (
 	keyUser    = "user"    // id
 	keyEdition = "edition" // of the user's sessions when this one began
 	keyStage   = "stage"
-	keySince   = "since" // when this one began, in seconds of Unix
+	keyLogin   = "login" // when the user signed in at the identity provider, in seconds of Unix; 0 = not known
 	keyFlash   = "flash"
 )
 
@@ -52,24 +52,37 @@ func (r *Request) SignIn(user store.User, full bool) error {
 	if full {
 		at = stageFull
 	}
-	r.kit.Sessions.Put(r.Context(), keyUser, user.ID)
-	r.kit.Sessions.Put(r.Context(), keyEdition, user.Edition)
-	r.kit.Sessions.Put(r.Context(), keyStage, string(at))
-	r.kit.Sessions.Put(r.Context(), keySince, r.kit.now().Unix())
-	r.User, r.access = user, accessOf(user, at)
+	r.kit.Sessions.Remove(r.Context(), keyLogin)
+	r.become(user, at)
 	return nil
 }
 
-// SignedIn returns when SignIn made the session the user's, to the second.
-func (r *Request) SignedIn() time.Time {
-	return time.Unix(r.kit.Sessions.GetInt64(r.Context(), keySince), 0)
+// StaySignedIn keeps this session when all of the user's were ended. It gets a new
+// token, and its end stays where it was.
+func (r *Request) StaySignedIn(user store.User) error {
+	end := r.kit.Sessions.Deadline(r.Context())
+	if err := r.kit.Sessions.RenewToken(r.Context()); err != nil {
+		return err
+	}
+	r.kit.Sessions.SetDeadline(r.Context(), end)
+	r.become(user, stageFull)
+	return nil
 }
 
-func (k *Kit) now() time.Time {
-	if k.Now != nil {
-		return k.Now()
-	}
-	return time.Now()
+func (r *Request) become(user store.User, at stage) {
+	r.kit.Sessions.Put(r.Context(), keyUser, user.ID)
+	r.kit.Sessions.Put(r.Context(), keyEdition, user.Edition)
+	r.kit.Sessions.Put(r.Context(), keyStage, string(at))
+	r.User, r.access = user, accessOf(user, at)
+}
+
+// NoteLogin keeps, until the next SignIn, when the user has signed in at the
+// identity provider.
+func (r *Request) NoteLogin(at time.Time) { r.kit.Sessions.Put(r.Context(), keyLogin, at.Unix()) }
+
+// Login returns what NoteLogin kept, or a time long ago.
+func (r *Request) Login() time.Time {
+	return time.Unix(r.kit.Sessions.GetInt64(r.Context(), keyLogin), 0)
 }
 
 // SignOut ends the session.

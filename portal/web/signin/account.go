@@ -88,7 +88,7 @@ func (p *Pages) changePassword(r *page.Request) error {
 
 // stay keeps this session when all of the user's were ended.
 func (p *Pages) stay(r *page.Request, user store.User, text string) error {
-	if err := r.SignIn(user, true); err != nil {
+	if err := r.StaySignedIn(user); err != nil {
 		return err
 	}
 	r.Flash("ok", text)

@@ -205,16 +205,50 @@ func TestAccountPage(t *testing.T) {
 	b.post("/account/totp/remove", "code", "1").goes(t, "/account")
 }
 
+// company signs in at the provider.
+func (b *browser) company(path string) seen {
+	back := b.get(b.get(path).to)
+	require.Contains(b.t, back.to, "/login/oidc/callback?")
+	return b.get(back.to)
+}
+
+// TestASessionAloneSetsUpNoSecondFactor is about accounts without a password: whoever
+// has come by a session could lock its owner out.
+func TestASessionAloneSetsUpNoSecondFactor(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.company("/login/oidc").goes(t, "/")
+	b.post("/account/totp").shows(t, http.StatusOK, "data:image/png") // nobody is kept out of an account that is new
+	w.pass(11 * time.Minute)
+	again := func(why string) {
+		t.Helper()
+		b.get("/account/second-factor").shows(t, http.StatusOK, `href="/login/oidc?again&next=/account/second-factor">Sign in again with PACS Inc.`)
+		late := b.post("/account/totp")
+		late.shows(t, http.StatusUnprocessableEntity, "Sign in again first")
+		require.NotContains(t, late.body, "data:image/png", why)
+	}
+	again("the session is all there is")
+	b.post("/account/sessions").goes(t, "/account")
+	again("whoever has the session can end the others")
+	b.company("/login/oidc").goes(t, "/")
+	again("the provider does not tell whether anybody has signed in")
+	w.provider.Claims["auth_time"] = w.Now().Add(-11 * time.Minute).Unix()
+	b.company("/login/oidc?again").goes(t, "/")
+	again("the provider's session is as old")
+
+	require.Regexp(t, `max_age=0&.*&prompt=login&`, b.get("/login/oidc?again").to)
+	require.NotRegexp(t, `max_age|prompt`, b.get("/login/oidc").to)
+	w.provider.Claims["auth_time"] = w.Now().Unix()
+	b.company("/login/oidc?again&next=/account/second-factor").goes(t, "/account/second-factor")
+	b.post("/account/sessions").goes(t, "/account")
+	b.post("/account/totp").shows(t, http.StatusOK, "data:image/png")
+}
+
 func TestCompanyLogin(t *testing.T) {
 	w := newWorld(t)
-	company := func(b *browser, path string) seen {
-		back := b.get(b.get(path).to)
-		require.Contains(t, back.to, "/login/oidc/callback?")
-		return b.get(back.to)
-	}
 	b := w.browser()
 	b.get("/login?next=/apps").shows(t, http.StatusOK, `href="/login/oidc?next=%2fapps"`)
-	company(b, "/login/oidc?next=/apps").goes(t, "/apps")
+	b.company("/login/oidc?next=/apps").goes(t, "/apps")
 	b.get("/account").shows(t, http.StatusOK, "have no password here")
 	u, err := w.store.UserByEmail(t.Context(), ann)
 	require.NoError(t, err)
@@ -222,35 +256,26 @@ func TestCompanyLogin(t *testing.T) {
 	own := b.get("/account/second-factor")
 	own.shows(t, http.StatusOK, "Show the QR code")
 	require.NotContains(t, own.body, `name="current"`, "there is no password to ask for")
-	w.pass(11 * time.Minute)
-	b.get("/account/second-factor").shows(t, http.StatusOK, `href="/login/oidc?again&next=/account/second-factor">Sign in again with PACS Inc.`)
-	late := b.post("/account/totp")
-	late.shows(t, http.StatusUnprocessableEntity, "Sign in again first")
-	require.NotContains(t, late.body, "data:image/png", "the session alone is not enough")
-	require.Contains(t, b.get("/login/oidc?again").to, "&prompt=login&")
-	require.NotContains(t, b.get("/login/oidc").to, "prompt")
-	company(b, "/login/oidc?again&next=/account/second-factor").goes(t, "/account/second-factor")
-	b.post("/account/totp").shows(t, http.StatusOK, "data:image/png")
 	secret, _ := w.enrolled(u)
 	b = w.browser()
-	company(b, "/login/oidc").goes(t, "/login/second-factor")
+	b.company("/login/oidc").goes(t, "/login/second-factor")
 	b.post("/login/second-factor", "code", w.code(secret)).goes(t, "/")
 
 	w.provider.Claims = map[string]any{"sub": "4712", "email": "carl@elsewhere.example", "email_verified": true, "name": "Carl"}
 	b = w.browser()
-	company(b, "/login/oidc").shows(t, http.StatusUnprocessableEntity, "You have no account here")
+	b.company("/login/oidc").shows(t, http.StatusUnprocessableEntity, "You have no account here")
 	link := w.invite("carl@elsewhere.example", store.RoleDeveloper)
 	invited := b.get(link)
 	href := regexp.MustCompile(`href="(/login/oidc\?invitation=[^"]+)"`).FindStringSubmatch(invited.body)
 	require.NotNil(t, href)
-	company(b, href[1]).goes(t, "/")
+	b.company(href[1]).goes(t, "/")
 	b.get(link).shows(t, http.StatusGone, "This link is over")
 
 	target := b.get("/login/oidc").to
 	stolen := w.browser().get(target) // somebody's answer in another browser
 	w.browser().get(stolen.to).shows(t, http.StatusUnprocessableEntity, "was not begun here")
 	w.provider.Status = http.StatusInternalServerError
-	company(w.browser(), "/login/oidc").shows(t, http.StatusBadGateway, "identity provider does not answer")
+	w.browser().company("/login/oidc").shows(t, http.StatusBadGateway, "identity provider does not answer")
 	w.private = append(w.private, "4712")
 }
 

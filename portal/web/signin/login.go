@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"fhirgate/portal/identity"
 	"fhirgate/portal/web/page"
@@ -53,7 +54,7 @@ func (p *Pages) login(r *page.Request) error {
 		}
 		return p.showLogin(r, status, form, next)
 	}
-	return p.enter(r, user, next)
+	return p.enter(r, user, time.Time{}, next)
 }
 
 // secondFactorView is what the page of the second factor shows.
@@ -96,7 +97,7 @@ func (p *Pages) secondFactor(r *page.Request) error {
 	if recovery {
 		r.Flash("warn", fmt.Sprintf("This recovery code is used up; you have %d left. On your account page you can make new ones.", left))
 	}
-	return p.admit(r, r.User, r.Recall(keyNext))
+	return p.admit(r, r.User, time.Time{}, r.Recall(keyNext))
 }
 
 func (p *Pages) logout(r *page.Request) error {
@@ -121,11 +122,11 @@ func (p *Pages) toProvider(r *page.Request) error {
 }
 
 func (p *Pages) fromProvider(r *page.Request) error {
-	user, next, err := p.identity.FinishOIDC(r.Context(), r.By(), r.Recall(keyOIDC), r.URL.Query())
+	arrival, err := p.identity.FinishOIDC(r.Context(), r.By(), r.Recall(keyOIDC), r.URL.Query())
 	if err != nil {
 		return p.providerFailed(r, err)
 	}
-	return p.enter(r, user, next)
+	return p.enter(r, arrival.User, arrival.Login, arrival.Next)
 }
 
 // providerFailed shows the login page with what the provider or we refuse.

@@ -19,11 +19,13 @@ type setUpView struct {
 	User      store.User
 	Again     bool   // who has to sign in again first
 	Provider  string // where: the company's login; "" = there is none any more
+	Mail      bool   // whether a link for a password can be mailed
 }
 
 func (p *Pages) showSetUp(r *page.Request, status int, view setUpView) error {
 	view.Admin, view.User = r.User.Role == store.RoleAdmin, r.User
-	view.Again, view.Provider = p.identity.MustSignInAgain(r.User, r.SignedIn()), p.identity.OIDCName()
+	view.Again = p.identity.MustSignInAgain(r.User, r.Login())
+	view.Provider, view.Mail = p.identity.OIDCName(), p.identity.MailWorks()
 	return r.Render(status, "account-second-factor", view)
 }
 
@@ -41,7 +43,7 @@ func (p *Pages) setUp(r *page.Request) error {
 	if err != nil {
 		return err
 	}
-	enrolment, err := p.identity.BeginTOTP(r.Context(), r.By(), r.User, identity.Proof{Password: form.Values.Get("current"), SignedIn: r.SignedIn()})
+	enrolment, err := p.identity.BeginTOTP(r.Context(), r.By(), r.User, identity.Proof{Password: form.Values.Get("current"), Login: r.Login()})
 	if err != nil {
 		status, err := refused(r, form, "current", err)
 		if err != nil {
@@ -77,7 +79,7 @@ func (p *Pages) confirm(r *page.Request) error {
 		form.Values.Del("code")
 		return p.showSetUp(r, status, setUpView{Form: form, Begun: true})
 	}
-	if err := r.SignIn(user, true); err != nil {
+	if err := r.StaySignedIn(user); err != nil {
 		return err
 	}
 	return showCodes(r, codes)

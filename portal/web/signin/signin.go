@@ -95,8 +95,9 @@ func refused(r *page.Request, form *page.Form, field string, err error) (status 
 }
 
 // enter makes the session one of a user, and goes on to the second factor or to
-// where the reader wanted to go.
-func (p *Pages) enter(r *page.Request, user store.User, next string) error {
+// where the reader wanted to go. login is when they signed in at the identity
+// provider; zero = they did not, or it does not tell.
+func (p *Pages) enter(r *page.Request, user store.User, login time.Time, next string) error {
 	if r.User.ID != "" { // nothing of an earlier user stays
 		if err := r.SignOut(); err != nil {
 			return err
@@ -109,14 +110,15 @@ func (p *Pages) enter(r *page.Request, user store.User, next string) error {
 		r.Remember(keyNext, next)
 		return r.Redirect("/login/second-factor")
 	}
-	return p.admit(r, user, next)
+	return p.admit(r, user, login, next)
 }
 
 // admit lets in a user who owes nothing more.
-func (p *Pages) admit(r *page.Request, user store.User, next string) error {
+func (p *Pages) admit(r *page.Request, user store.User, login time.Time, next string) error {
 	if err := r.SignIn(user, true); err != nil {
 		return err
 	}
+	r.NoteLogin(login)
 	if err := p.identity.SignedIn(r.Context(), r.By(), user); err != nil {
 		return err
 	}

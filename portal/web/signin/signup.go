@@ -3,6 +3,7 @@ package signin
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"fhirgate/portal/identity"
 	"fhirgate/portal/store"
@@ -91,7 +92,7 @@ func (p *Pages) newAccount(r *page.Request, template string, view newAccountView
 	if form.OK() {
 		user, err := create(form.Value("name"), password)
 		if err == nil {
-			return p.enter(r, user, "/")
+			return p.enter(r, user, time.Time{}, "/")
 		}
 		if errors.Is(err, identity.ErrLink) { // used up just now, in another window
 			return linkOver(err)

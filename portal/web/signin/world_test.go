@@ -97,7 +97,7 @@ func newWorld(t *testing.T, change ...func(*identity.Options)) *world {
 	require.NoError(t, err)
 	templates, err := ui.NewTemplates(page.Templates(), Templates())
 	require.NoError(t, err)
-	kit := &page.Kit{Store: w.store, Sessions: page.NewSessions(w.store.Sessions(), false), Templates: templates, Log: log, Now: w.Now}
+	kit := &page.Kit{Store: w.store, Sessions: page.NewSessions(w.store.Sessions(), false), Templates: templates, Log: log}
 	own := func(text string) func(*page.Request) error {
 		return func(r *page.Request) error {
 			_, err := io.WriteString(r.W, text+" "+r.User.ID+" "+r.URL.RawQuery)
@@ -138,7 +138,7 @@ func (w *world) user(email string, role store.Role) store.User {
 // enrolled gives a user a second factor, by the service.
 func (w *world) enrolled(u store.User) (secret string, codes []string) {
 	w.t.Helper()
-	enrolment, err := w.identity.BeginTOTP(w.t.Context(), store.System, u, identity.Proof{Password: password, SignedIn: w.Now()})
+	enrolment, err := w.identity.BeginTOTP(w.t.Context(), store.System, u, identity.Proof{Password: password, Login: w.Now()})
 	require.NoError(w.t, err)
 	secret = strings.ReplaceAll(enrolment.Secret, " ", "")
 	u, err = w.store.User(w.t.Context(), u.ID)
