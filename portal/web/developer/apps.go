@@ -129,7 +129,7 @@ var ownsMost = fmt.Sprintf("You own %d teams, and nobody makes more. Use one of 
 
 func (p *Pages) editApp(r *page.Request, app ownApp) error {
 	return r.Render(http.StatusOK, "dev-app-form", appForm{
-		App: app, Form: page.NewForm("name", app.Name, "description", app.Description),
+		App: app, Form: opened("name", app.Name, "description", app.Description),
 	})
 }
 
@@ -138,6 +138,7 @@ func (p *Pages) updateApp(r *page.Request, app ownApp) error {
 	if err != nil {
 		return err
 	}
+	bringUp(form, "name", app.Name, "description", app.Description)
 	wanted := checkApp(form)
 	if form.OK() {
 		changed := app.App

@@ -81,7 +81,7 @@ func TestWhoApprovedAnAccessRotatesNothingOfIt(t *testing.T) {
 	}
 	require.Equal(t, 1, s.gateway.made)
 
-	admin.sent(path+"/edit", "name", "renamed")
+	admin.sent(path+"/edit", with(admin.opens(path+"/edit"), "name", "renamed")...)
 	require.Equal(t, path, admin.sent(path+"/revoke", "reason", "leaked"))
 	require.NotContains(t, admin.ok(path), ownDecision, "there is nothing left to rotate")
 }
@@ -97,7 +97,7 @@ func TestWhoApprovedAnAccessPutsNoKeysIntoItsClients(t *testing.T) {
 	require.NoError(t, err)
 	path = "/credentials/" + credentials[0].ID
 	require.Contains(t, admin.ok(path), ownDecision)
-	got = admin.post(path+"/edit", "name", "mine", "jwks_url", "https://mine.example/jwks.json")
+	got = admin.post(path+"/edit", with(admin.opens(path+"/edit"), "name", "mine", "jwks_url", "https://mine.example/jwks.json")...)
 	require.Equal(t, http.StatusForbidden, got.status)
 	require.Contains(t, got.body, ownDecision)
 	require.Empty(t, s.gateway.keys[credentials[0].KeyID].JWKSURL)

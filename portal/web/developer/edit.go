@@ -1,8 +1,11 @@
 package developer
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,8 +32,14 @@ func (p *Pages) editCredential(r *page.Request, app ownApp, credential ownCreden
 	if err != nil {
 		return err
 	}
-	form := page.NewForm("name", key.Name, "allow_from", strings.Join(networksOf(key), "\n"), "jwks_url", key.JWKSURL)
+	form := opened(fieldsOf(key)...)
+	form.Values.Set(wasKeys, editionOf(key))
 	return p.renderEdit(r, http.StatusOK, app, credential, key, form)
+}
+
+// fieldsOf are the fields of the form, each with its value behind it.
+func fieldsOf(key *record.Key) []string {
+	return []string{"name", key.Name, "allow_from", strings.Join(networksOf(key), "\n"), "jwks_url", key.JWKSURL}
 }
 
 // recordOf returns what the gateway keeps of a credential that can be changed.
@@ -54,6 +63,8 @@ func (p *Pages) updateCredential(r *page.Request, app ownApp, credential ownCred
 	if err != nil {
 		return err
 	}
+	bringUp(form, fieldsOf(key)...)
+	address := form.Value("jwks_url")
 	changes, err := checkChanges(r, form, credential, key)
 	if err != nil {
 		return err
@@ -68,6 +79,7 @@ func (p *Pages) updateCredential(r *page.Request, app ownApp, credential ownCred
 		}
 	}
 	if !form.OK() {
+		form.Values.Set("jwks_url", address) // which a set that is taken would have replaced
 		return p.renderEdit(r, http.StatusUnprocessableEntity, app, credential, key, form)
 	}
 	r.Flash("ok", "Saved.")
@@ -91,12 +103,27 @@ func checkChanges(r *page.Request, form *page.Form, credential ownCredential, ke
 	if !credential.IsClient() {
 		return changes, nil
 	}
+	err := checkKeyChanges(r, form, credential, key, &changes)
+	return changes, err
+}
+
+// checkKeyChanges reads what a client's own keys are to be changed to.
+func checkKeyChanges(r *page.Request, form *page.Form, credential ownCredential, key *record.Key, changes *credentials.Changes) error {
 	address := form.Value("jwks_url")
 	given, err := r.File("jwks_file")
 	if err != nil {
-		return changes, err
+		return err
 	}
 	hasSet := form.Value("jwks") != "" || strings.TrimSpace(given) != ""
+	if form.Value("jwks") == "" && hasSet && keysProblem(given) == "" {
+		form.Values.Set("jwks", given) // a form that comes back has no files
+	}
+	if edition := editionOf(key); form.Value(wasKeys) != edition {
+		if hasSet || address != key.JWKSURL {
+			form.Fail("", changedMeanwhile("the keys", cmp.Or(key.JWKSURL, strings.Join(kidsOf(key), ", "))))
+		}
+		form.Values.Set(wasKeys, edition)
+	}
 	if hasSet && address == key.JWKSURL {
 		form.Values.Del("jwks_url") // the set takes the place of the address that was there
 	}
@@ -104,7 +131,7 @@ func checkChanges(r *page.Request, form *page.Form, credential ownCredential, ke
 	case hasSet, address != "" && address != key.JWKSURL:
 		set, address, err := checkKeys(r, form)
 		if err != nil {
-			return changes, err
+			return err
 		}
 		if changes.JWKS = set; set == nil {
 			changes.JWKSURL = &address
@@ -115,7 +142,16 @@ func checkChanges(r *page.Request, form *page.Form, credential ownCredential, ke
 		}
 		changes.JWKSURL = &address
 	}
-	return changes, nil
+	return nil
+}
+
+// wasKeys is the hidden field with the edition of the keys that a form was opened
+// with: the form shows an address of them, but not a set.
+const wasKeys = was + "keys"
+
+// editionOf tells a client's keys from others, even those of the same names.
+func editionOf(key *record.Key) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(key.JWKSURL+"\n"+string(key.JWKS))))
 }
 
 func networksOf(key *record.Key) []string {

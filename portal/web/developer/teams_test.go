@@ -20,8 +20,8 @@ func TestAppsAreMadeAndChanged(t *testing.T) {
 	path := member.sent("/apps/new", "name", "Worklist", "description", "Shows the day", "team", s.team.ID)
 	require.Contains(t, member.ok(path), "Shows the day")
 	require.Contains(t, member.ok(path+"/edit"), `value="Worklist"`)
-	member.refused("name", "Give the app a name.", path+"/edit", "name", "")
-	require.Equal(t, path, member.sent(path+"/edit", "name", "Night", "description", ""))
+	member.refused("name", "Give the app a name.", path+"/edit", with(member.opens(path+"/edit"), "name", "")...)
+	require.Equal(t, path, member.sent(path+"/edit", with(member.opens(path+"/edit"), "name", "Night", "description", "")...))
 	require.Contains(t, member.ok("/apps"), "Night")
 }
 
