@@ -3,7 +3,9 @@ package console_test
 import (
 	"encoding/csv"
 	"fmt"
+	"html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -101,14 +103,16 @@ func TestUsageOverAll(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, b.get("/console/usage/export"+query).Status)
 	}
 
-	got := b.get("/console/usage/export?hospital=north")
+	first, last := store.DayOf(time.Now().AddDate(0, 0, -9)), store.DayOf(time.Now())
+	link := regexp.MustCompile(`href="(/console/usage/export[^"]*)"`).FindStringSubmatch(b.page(fmt.Sprintf("/console/usage?hospital=north&from=%s&to=%s", first, last)))
+	require.NotNil(t, link)
+	got := b.get(html.UnescapeString(link[1]))
 	rows, err := csv.NewReader(strings.NewReader(got.Body)).ReadAll()
 	require.NoError(t, err)
 	require.Equal(t, []string{"by", "name", "outcome", "calls"}, rows[0])
-	first, last := string(store.DayOf(time.Now().AddDate(0, 0, -29))), string(store.DayOf(time.Now()))
-	require.Contains(t, rows, []string{"day", first, "answered", "0"})
-	require.Contains(t, rows, []string{"day", last, "answered", "1230"})
-	require.Contains(t, rows, []string{"day", last, "server error", "4"})
+	require.Contains(t, rows, []string{"day", string(first), "answered", "0"})
+	require.Contains(t, rows, []string{"day", string(last), "answered", "1230"})
+	require.Contains(t, rows, []string{"day", string(last), "server error", "4"})
 	require.Contains(t, rows, []string{"hospital", "north", "", "1234"})
 	require.Equal(t, fmt.Sprintf(`attachment; filename="usage_%s_%s.csv"`, first, last), got.Header.Get("Content-Disposition"))
 }
