@@ -249,7 +249,7 @@ func (p *Portal) FirstInvitations(ctx context.Context, administrator, developer 
 	if users, err := p.store.CountUsers(ctx); err != nil || users > 0 {
 		return "", "", err
 	}
-	if first, err = identity.FirstAdmin(ctx, p.store, p.config.PublicURL, administrator); err != nil {
+	if first, _, err = identity.FirstAdmin(ctx, p.store, p.config.PublicURL, administrator); err != nil {
 		return "", "", err
 	}
 	inviter := identity.NewInviter(p.store, p.config.PublicURL, nil, p.log)

@@ -48,8 +48,9 @@ func newPortalInvite() *cobra.Command {
 once, for seven days.
 
 With --admin the account is an administrator's. That is how the first one comes to
-be, and how one who has lost password and second factor gets in again: for an
-account that exists, both are taken away and the link sets new ones.`,
+be, and how one who has lost password and second factor gets in again: an account
+that exists becomes an administrator's if it is none, is enabled, and loses both;
+the link sets a new password, within a day.`,
 		Example: `  fhirgate portal invite --admin you@pacs.example
   fhirgate portal invite colleague@pacs.example`,
 		Args: cobra.ExactArgs(1),
@@ -61,7 +62,11 @@ account that exists, both are taken away and the link sets new ones.`,
 			defer records.Close()
 			var link string
 			if admin {
-				link, err = identity.FirstAdmin(cmd.Context(), records, settings.PublicURL, args[0])
+				var before store.User
+				link, before, err = identity.FirstAdmin(cmd.Context(), records, settings.PublicURL, args[0])
+				if err == nil && before.ID != "" {
+					fmt.Fprintln(cmd.ErrOrStderr(), recovered(before))
+				}
 			} else {
 				inviter := identity.NewInviter(records, settings.PublicURL, nil, nil)
 				link, _, err = inviter.Invite(cmd.Context(), store.System, store.Invitation{Email: args[0], Role: store.RoleDeveloper})
@@ -76,6 +81,18 @@ account that exists, both are taken away and the link sets new ones.`,
 	cmd.Flags().BoolVar(&admin, "admin", false, "the account is an administrator's")
 	addDemoFlag(cmd, new(bool))
 	return cmd
+}
+
+// recovered tells what has become of an account that FirstAdmin found.
+func recovered(before store.User) string {
+	text := before.Email + " has an account: its password and its second factor are taken away, and the link sets a new password."
+	if before.Role != store.RoleAdmin {
+		text += " It was a developer's, and is an administrator's now."
+	}
+	if !before.Disabled.IsZero() {
+		text += " It was disabled, and is not any more."
+	}
+	return text
 }
 
 // inWords gives a refusal the sentence that is for people: its own text is for

@@ -134,25 +134,27 @@ func (i *Inviter) ResetLink(ctx context.Context, by store.By, user store.User) (
 // administrator: an invitation, or, when the address has an account, a link that
 // sets a new password. It is for whoever runs the portal, at its beginning or
 // when no administrator gets in any more: the account is enabled, and loses its
-// password and its second factor until the link is used.
-func FirstAdmin(ctx context.Context, s *store.Store, publicURL, email string) (link string, err error) {
+// password and its second factor until the link is used. It is returned as it was
+// before; zero = there was none.
+func FirstAdmin(ctx context.Context, s *store.Store, publicURL, email string) (link string, before store.User, err error) {
 	email, err = Address(email)
 	if err != nil {
-		return "", err
+		return "", before, err
 	}
 	public := strings.TrimSuffix(publicURL, "/")
-	user, err := s.UserByEmail(ctx, email)
+	before, err = s.UserByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
-		return openInvitation(ctx, s.Invite, public, store.System, &store.Invitation{Email: email, Role: store.RoleAdmin})
+		link, err = openInvitation(ctx, s.Invite, public, store.System, &store.Invitation{Email: email, Role: store.RoleAdmin})
+		return link, before, err
 	}
 	if err != nil {
-		return "", err
+		return "", before, err
 	}
-	if err := recoverAdmin(ctx, s, user); err != nil {
-		return "", err
+	if err := recoverAdmin(ctx, s, before); err != nil {
+		return "", before, err
 	}
-	token, err := newResetToken(ctx, s, user.ID, firstAdminLife)
-	return resetLink(public, token), err
+	token, err := newResetToken(ctx, s, before.ID, firstAdminLife)
+	return resetLink(public, token), before, err
 }
 
 // recoverAdmin makes of a user an administrator who has neither a password nor a

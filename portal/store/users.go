@@ -117,9 +117,13 @@ func (s *Store) SetName(ctx context.Context, by By, id, name string) error {
 }
 
 // SetPassword changes a user's password, which is given hashed, and ends all
-// sessions [user.password].
+// sessions [user.password]. "" takes it away [user.no-password].
 func (s *Store) SetPassword(ctx context.Context, by By, id, hash string) error {
-	return s.update(ctx, by, act{"user.password", "user", id, nil},
+	done := act{"user.password", "user", id, nil}
+	if hash == "" {
+		done = act{"user.no-password", "user", id, nil}
+	}
+	return s.update(ctx, by, done,
 		"UPDATE users SET password_hash = ?, edition = edition + 1 WHERE id = ?", hash, id)
 }
 

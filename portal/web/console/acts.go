@@ -54,6 +54,7 @@ func actWords() map[string]string {
 		"user.login-refused":  "Was not let in",
 		"user.oidc":           "Linked an account to the company's sign-in",
 		"user.password":       "Set a password",
+		"user.no-password":    "Took a password away",
 		"user.recovery-code":  "Used a recovery code",
 		"user.recovery-codes": "Made new recovery codes",
 		"user.rename":         "Changed a name",

@@ -10,10 +10,10 @@ const (
 // hospitals' errors that are no FHIR. Sorted by what a caller meets first.
 var issues = []issue{
 	{"login", "No credential, or one that is not known", []failure{
-		{401, "The call carries no key or token, or one that is not known, has expired or was revoked.", "Send “Authorization: Bearer …” or “X-Api-Key: …”, not both. Look whether the key still works on the page of your app. A client's secret is for the token endpoint only: calls need a token."},
+		{401, "The call carries no key or token, or one that is not known or was revoked.", "Send “Authorization: Bearer …” or “X-Api-Key: …”, not both. Look whether the key still works on the page of your app. A client's secret is for the token endpoint only: calls need a token."},
 	}},
 	{"expired", "Its time is over", []failure{
-		{401, "The access token has expired.", "Get a new one. Do so a little before “expires_in” is over, and use one token for many calls."},
+		{401, "The key, this secret of it, or the access token has expired.", "A key: use its newer secret, or make another key. A token: get a new one, a little before “expires_in” is over, and use it for many calls."},
 		{410, "The link to a page or a file has expired, or the rules have changed since.", "Search again. Links to pages work for an hour, others for a day."},
 	}},
 	{"security", "Credentials or addresses where they must not be", []failure{

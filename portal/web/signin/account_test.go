@@ -290,7 +290,7 @@ func TestPortalWithoutMailAndCompany(t *testing.T) {
 	b.get("/forgot-password").shows(t, http.StatusOK, "sends no mail")
 	b.post("/forgot-password", "email", ann).shows(t, http.StatusUnprocessableEntity, "sends no mail")
 	b.get("/login/oidc").shows(t, http.StatusUnprocessableEntity, "no login of the company")
-	link, err := identity.FirstAdmin(t.Context(), w.store, w.url, ann)
+	link, _, err := identity.FirstAdmin(t.Context(), w.store, w.url, ann)
 	require.NoError(t, err)
 	b.post(strings.TrimPrefix(link, w.url), "name", "Ann", "password", password).goes(t, "/console")
 	b.get("/").goes(t, "/account/second-factor")
