@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +20,7 @@ func TestCheckSeesWhatWouldKeepServeFromStarting(t *testing.T) {
 	require.NoError(t, err)
 	for name, tc := range map[string]struct{ old, new, want string }{
 		"as it is":                        {"", "", ""},
-		"client certificates, but no TLS": {`"drain_seconds": 30`, `"drain_seconds": 30, "client_ca_file": "ca.pem"`, "tyk.conf:51:44: fhirgate.client_ca_file: client certificates need TLS"},
+		"client certificates, but no TLS": {`"drain_seconds": 30`, `"drain_seconds": 30, "client_ca_file": "ca.pem"`, "tyk.conf:49:44: fhirgate.client_ca_file: client certificates need TLS"},
 		"a certificate that is not there": {`"certificates": []`, `"certificates": [{"domain_name": "*", "cert_file": "none.pem", "key_file": "none.key"}]`, "tyk.conf:7:5: http_server_options.certificates: open "},
 		"a plan that there is not":        {`"auto_approve": ["trial"]`, `"auto_approve": ["trail"]`, `tyk.conf:45:24: fhirgate.portal.auto_approve.0: unknown plan "trail"`},
 		"a plan for real hospitals":       {`"auto_approve": ["trial"]`, `"auto_approve": ["screening-day"]`, "an administrator must decide"},
@@ -79,6 +81,38 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	got := strings.ReplaceAll(problems.Error(), dir+"/", "")
 	require.Equal(t, string(golden), got+"\n")
 	require.EqualError(t, Serve(t.Context(), Options{ConfigFile: file}), problems.Error(), "and so does serve")
+}
+
+// TestAFileThatCannotBeMadeNamesItsSetting: a path alone does not tell which setting
+// to change, least of all one that is a default.
+func TestAFileThatCannotBeMadeNamesItsSetting(t *testing.T) {
+	for setting, section := range map[string]string{
+		"data_dir":                 `"data_dir": "tyk.conf/data"`,
+		"key_encryption_keys_file": `"data_dir": "data", "key_encryption_keys_file": "tyk.conf/keys"`,
+		"link_keys_file":           `"data_dir": "data", "link_keys_file": "tyk.conf/keys"`,
+		"portal.acts_key_file":     `"data_dir": "data", "portal": {"acts_key_file": "tyk.conf/keys"}`,
+		"portal.keys_file":         `"data_dir": "data", "portal": {"keys_file": "tyk.conf/keys"}`,
+		"portal.database":          `"data_dir": "data", "portal": {"database": "tyk.conf/portal.db"}`,
+	} {
+		t.Run(setting, func(t *testing.T) {
+			conf, err := os.ReadFile("../tyk.conf")
+			require.NoError(t, err)
+			tyks, _, _ := strings.Cut(string(conf), `"fhirgate"`)
+			t.Chdir(t.TempDir())
+			for file, text := range map[string]string{
+				"routes/bay.yaml": routeFile, "transforms/unused.yaml": vendorFile, "policies/day.json": planFile, "tyk.conf": tyks + `"fhirgate": {` + section + "}}",
+			} {
+				require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+				require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+			}
+			if settings, _ := (PortalOptions{ConfigFile: "tyk.conf"}).settings(); settings != nil {
+				_, err = openPortal(t.Context(), settings, "test", slog.New(slog.DiscardHandler))
+			} else {
+				err = Serve(t.Context(), Options{ConfigFile: "tyk.conf", Log: io.Discard})
+			}
+			require.ErrorContains(t, err, "fhirgate."+setting)
+		})
+	}
 }
 
 // TestATykConfThatCannotBeReadStopsTheCheck: it names the folders of the rest.

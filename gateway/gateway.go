@@ -125,7 +125,7 @@ func (s *server) configure() error {
 	quietLibraries(s.log)
 	s.metrics = observe.NewMetrics(s.options.Version)
 	if err := os.MkdirAll(s.config.Settings.DataDir, 0o700); err != nil {
-		return err
+		return inSetting("data_dir", err)
 	}
 	if !s.options.Demo {
 		return nil
@@ -158,6 +158,9 @@ func (s *server) openStore(ctx context.Context) error {
 	}
 	var err error
 	if s.store, err = store.Open(ctx, options); err != nil {
+		if options.Dir != "" {
+			return inSetting("data_dir", err)
+		}
 		return err
 	}
 	s.closes(s.store.Close)
@@ -170,6 +173,9 @@ func (s *server) openStore(ctx context.Context) error {
 	}
 	return nil
 }
+
+// inSetting names the setting of the section "fhirgate" that err comes from.
+func inSetting(name string, err error) error { return fmt.Errorf("fhirgate.%s: %w", name, err) }
 
 // redisLog takes what the Redis client has to say into our log.
 type redisLog struct{ log *slog.Logger }
@@ -207,7 +213,7 @@ func (s *server) load() error {
 	}
 	sealer, err := newSealer(settings.LinkKeysFile)
 	if err != nil {
-		return err
+		return inSetting("link_keys_file", err)
 	}
 	proxies, err := settings.Proxies()
 	if err != nil {
@@ -244,7 +250,7 @@ func (s *server) openShared() error {
 	path := s.config.Settings.KeyEncryptionKeysFile
 	encryption, err := symmetricKeys(path)
 	if err != nil {
-		return err
+		return inSetting("key_encryption_keys_file", err)
 	}
 	s.shared = &shared{redis: s.store.Client(), log: s.log, encryption: encryption}
 	report := tokens.OnError(func(err error) { s.log.Warn("a hospital's token could not be shared or renewed", "error", err) })
@@ -263,7 +269,7 @@ func (s *server) start(ctx context.Context) error {
 	settings := s.config.Settings
 	secret, err := adminSecret(settings.DataDir)
 	if err != nil {
-		return err
+		return inSetting("data_dir", err)
 	}
 	listener, err := net.Listen("tcp", settings.AdminListen)
 	if err != nil {

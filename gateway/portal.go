@@ -30,7 +30,7 @@ import (
 func openPortal(ctx context.Context, settings *engine.Settings, version string, log *slog.Logger) (*portal.Portal, error) {
 	secret, err := adminSecret(settings.DataDir)
 	if err != nil {
-		return nil, err
+		return nil, inSetting("data_dir", err)
 	}
 	actsKey, err := portalActsKey(settings.Portal)
 	if err != nil {
@@ -38,7 +38,7 @@ func openPortal(ctx context.Context, settings *engine.Settings, version string, 
 	}
 	seal, err := symmetricKeys(settings.Portal.KeysFile)
 	if err != nil {
-		return nil, err
+		return nil, inSetting("portal.keys_file", err)
 	}
 	proxies, err := settings.Proxies()
 	if err != nil {
@@ -59,7 +59,10 @@ func openPortal(ctx context.Context, settings *engine.Settings, version string, 
 // portalActsKey returns the key of the chain of acts, made at the first start.
 func portalActsKey(c *portalconfig.Config) ([]byte, error) {
 	data, err := makeOnce(c.ActsKeyFile, func() ([]byte, error) { return []byte(rand.Text() + rand.Text() + "\n"), nil })
-	return []byte(strings.TrimSpace(string(data))), err
+	if err != nil {
+		return nil, inSetting("portal.acts_key_file", err)
+	}
+	return []byte(strings.TrimSpace(string(data))), nil
 }
 
 // startPortal opens the portal and its port, if there is one. The admin API

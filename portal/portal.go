@@ -64,17 +64,17 @@ type Portal struct {
 
 // OpenStore opens the portal's SQL store, and brings its tables up to date.
 func OpenStore(ctx context.Context, c config.Config, actsKey []byte) (*store.Store, error) {
-	options := store.Options{SQLite: c.Database, ActsKey: actsKey}
+	options, setting := store.Options{SQLite: c.Database, ActsKey: actsKey}, "database"
 	if c.DatabaseURL.Given() {
 		var err error
 		if options.Postgres, err = c.DatabaseURL.Reveal(); err != nil {
 			return nil, fmt.Errorf("portal.database_url: %w", err)
 		}
-		options.SQLite = ""
+		options.SQLite, setting = "", "database_url"
 	}
 	s, err := store.Open(ctx, options)
 	if err != nil {
-		return nil, fmt.Errorf("the portal's store: %w", err)
+		return nil, fmt.Errorf("the portal's store (fhirgate.portal.%s): %w", setting, err)
 	}
 	return s, nil
 }

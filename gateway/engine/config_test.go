@@ -44,8 +44,8 @@ func TestDefaults(t *testing.T) {
 
 func TestMistakesHaveAPlace(t *testing.T) {
 	for name, c := range map[string]struct{ old, with, want string }{
-		"unknown key of ours":   {`"drain_seconds": 30`, `"drain_secs": 30`, `tyk.conf:51:5: unknown key "drain_secs"`},
-		"wrong type of ours":    {`"drain_seconds": 30`, `"drain_seconds": "x"`, "tyk.conf:51:22: drain_seconds: must be a whole number"},
+		"unknown key of ours":   {`"drain_seconds": 30`, `"drain_secs": 30`, `tyk.conf:49:5: unknown key "drain_secs"`},
+		"wrong type of ours":    {`"drain_seconds": 30`, `"drain_seconds": "x"`, "tyk.conf:49:22: drain_seconds: must be a whole number"},
 		"given twice":           {`"drain_seconds": 30`, `"drain_seconds": 30, "drain_seconds": 3`, `is given twice`},
 		"unknown key of Tyk":    {`"hash_keys"`, `"hash_kees"`, `tyk.conf:16:3: unknown key "hash_kees"`},
 		"wrong type of Tyk":     {`"listen_port": 8080`, `"listen_port": "8080"`, "tyk.conf:3:"},
@@ -55,7 +55,7 @@ func TestMistakesHaveAPlace(t *testing.T) {
 		"a secret in the file":  {`"hash_keys": true`, `"hash_keys": true, "secret": "x"`, "secret: must not be set"},
 		"debug lines of Tyk":    {`"log_level": "warn"`, `"log_level": "debug"`, "log_level: must be error, warn or info"},
 		"bad public url":        {`"http://localhost:8080"`, `"localhost:8080"`, "fhirgate.public_url: must be"},
-		"a token's life":        {`"drain_seconds": 30`, `"drain_seconds": 30, "token_seconds": 900`, "tyk.conf:51:43: fhirgate.token_seconds: must be 30 to 300"},
+		"a token's life":        {`"drain_seconds": 30`, `"drain_seconds": 30, "token_seconds": 900`, "tyk.conf:49:43: fhirgate.token_seconds: must be 30 to 300"},
 		"a proxy":               {`"drain_seconds": 30`, `"drain_seconds": 30, "trusted_proxies": ["10.0.0.0/8", "10.0.0.1/8"]`, "fhirgate.trusted_proxies.1: \"10.0.0.1/8\" has bits beyond the mask: the network is 10.0.0.0/8"},
 		"an audit sink":         {`"drain_seconds": 30`, `"drain_seconds": 30, "audit": {"sink": "flie"}`, `fhirgate.audit.sink: unknown sink "flie"; did you mean "file"?`},
 		"an issuer":             {`"drain_seconds": 30`, `"drain_seconds": 30, "identity_providers": [{"issuer": "http://idp.example", "algorithms": ["HS256"]}]`, `fhirgate.identity_providers.0.algorithms.0: unknown algorithm "HS256"`},
@@ -99,7 +99,7 @@ func TestAMistakeOfTyksHidesNoneOfOurs(t *testing.T) {
 		require.ErrorAs(t, err, &problems, name)
 		require.Len(t, problems, 2, name)
 		assert.Contains(t, problems[0].Error(), tc.want)
-		assert.Contains(t, problems[1].Error(), `51:5: unknown key "drains"`)
+		assert.Contains(t, problems[1].Error(), `49:5: unknown key "drains"`)
 		assert.Equal(t, "/r", c.Settings.Routes)
 	}
 	for _, text := range []string{"[1]", `{"hash_keys": tru`, `{"hash_kees": 1`, ""} {
