@@ -54,8 +54,7 @@ func (s *Store) mayHave(ctx context.Context, q queries, by By, c Credential) err
 	if request.ApprovedBy(by.UserID) {
 		return ErrOwnDecision
 	}
-	return q.room(ctx, MaxCredentials, `SELECT COUNT(*) FROM credentials
-		WHERE app_id = ? AND state NOT IN ('revoked', 'failed') AND (expires = 0 OR expires > ?)`, c.AppID, stamp(s.now()))
+	return q.room(ctx, MaxCredentials, "SELECT COUNT(*) FROM credentials WHERE app_id = ? AND "+mayWork, c.AppID, stamp(s.now()))
 }
 
 func (q queries) insertCredential(ctx context.Context, c Credential) error {

@@ -161,7 +161,7 @@ func (p *Pages) updateApp(r *page.Request, app ownApp) error {
 func (p *Pages) archiveApp(r *page.Request, app ownApp) error {
 	err := p.store.ArchiveApp(r.Context(), r.By(), app.ID)
 	if errors.Is(err, store.ErrConflict) {
-		r.Flash("bad", "The app still has credentials that work: revoke them first, then archive it.")
+		r.Flash("bad", "The app still has credentials that work, or may again: revoke them first, then archive it.")
 		return r.Redirect("/apps/%s", app.ID)
 	}
 	if err != nil {
