@@ -113,7 +113,7 @@ func TestMistakesBetweenFiles(t *testing.T) {
 			"policies/trial.json":  replace(goodPlan, `["harbor"]`, `["harbor", "harbour"]`),
 			"policies/other.json":  "{",
 		}, []string{
-			`policies/other.json:1:1: did not find expected node content`,
+			`policies/other.json:1:1: the file ends before a bracket is closed`,
 			`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "harbour"; did you mean "harbor"?`,
 			`routes/harbor.yaml:5:14: environment: must be production or sandbox: a key of one never works in the other`,
 			`routes/lakeside.yaml:8:7: vars: the rules of vendor hapi need "practice"`,
@@ -141,7 +141,7 @@ func TestMistakesBetweenFiles(t *testing.T) {
 		"a hospital of a rule whose file is wrong": {map[string]string{
 			"transforms/hapi.yaml": replace(goodVendor, "type: Encounter", "hospital: lakeside"),
 			"routes/lakeside.yaml": "version: 1\nid: lakeside\nname: [\n",
-		}, []string{`routes/lakeside.yaml:3:1: did not find expected node content`}},
+		}, []string{`routes/lakeside.yaml:3:1: the file ends before a bracket is closed`}},
 		"what a client needs": {map[string]string{
 			"routes/harbor.yaml":   replace(replace(goodRoute, `fhir"}`, `fhir", ca_file: none.pem}`), "vendor: hapi", "vendor: hapy"),
 			"routes/lakeside.yaml": replace(replace(goodRoute, "id: harbor", "id: lakeside"), `fhir"}`, `fhir", client_cert: {cert_file: none.pem, key_file: none.key}}`),

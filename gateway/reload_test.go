@@ -117,7 +117,7 @@ func TestAReloadTellsAllMistakesAndChangesNothing(t *testing.T) {
 	files["routes/east.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(strings.Replace(routeFile, `fhir"}`, `fhir", ca_file: none.pem}`, 1), "bay", "east"))}
 	var problems strict.Problems
 	require.ErrorAs(t, r.reload(t.Context()), &problems)
-	require.EqualError(t, problems, `policies/bad.json:1:1: did not find expected node content
+	require.EqualError(t, problems, `policies/bad.json:1:1: the file ends before a bracket is closed
 routes/cove.yaml:7:1: unknown key "colour"; allowed are accept, deny, environment, id, interactions, name, operations, rules, time_zone, upstream, vars, vendor, version
 routes/dale.yaml:6:9: vendor: unknown vendor "unusde"; did you mean "unused"?
 routes/east.yaml:4:60: upstream.ca_file: cannot be read`, "all at once, and in the order of the files")

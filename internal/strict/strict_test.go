@@ -34,7 +34,7 @@ func TestDecodeTellsEveryMistakeWithItsPlace(t *testing.T) {
 		"good":            {"name: a\nport: 1\nwait: 3s\nnested: {on: true}\nkinds: {A: [x, y]}\n", nil},
 		"json":            {"{\n\t\"name\": \"a\",\n\t\"port\": 1\n}", nil},
 		"empty":           {"", []string{"f.yaml:1:1: the file is empty"}},
-		"syntax":          {"name: a\nport: [1\n", []string{"f.yaml:2:1: did not find expected ',' or ']'"}},
+		"syntax":          {"name: a\nport: [1\n", []string{"f.yaml:2:1: a ']' is missing: the file ends before the bracket of this line is closed"}},
 		"unknown key":     {"name: a\nprot: 1\n", []string{`f.yaml:2:1: unknown key "prot"; did you mean "port"?`}},
 		"empty key":       {"\"\": x\n", []string{`f.yaml:1:1: unknown key ""; allowed are kinds, name, nested, pointer, port, secret, wait`}},
 		"far from known":  {"zzzzzz: 1\n", []string{`f.yaml:1:1: unknown key "zzzzzz"; allowed are kinds, name, nested, pointer, port, secret, wait`}},

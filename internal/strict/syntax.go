@@ -18,36 +18,35 @@ var grammar = regexp.MustCompile(`^did not find expected (<.*>|node content|'-' 
 // anchor is what yaml says of an alias, without a line.
 var anchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 
-// syntaxProblem gives err, which yaml returned for data, its place. yaml knows
-// the line at best: where what is not closed begins, or where it goes wrong.
+// syntaxProblem gives err, which yaml returned for data, its place, and says in
+// people's words what is wrong.
 func syntaxProblem(file string, data []byte, err error) Problem {
-	p := Problem{File: file, Line: 1, Column: 1, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
-	m := lineText.FindStringSubmatch(err.Error())
-	if m == nil {
+	line, text := told(err)
+	if line == 0 {
 		at := unreadable(data)
-		if m := anchor.FindStringSubmatch(p.Text); m != nil {
+		if m := anchor.FindStringSubmatch(text); m != nil {
 			at = bytes.Index(data, []byte("*"+m[1]))
 		}
 		if at >= 0 {
 			before := data[:at]
-			p.Line, p.Column = 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
+			return Problem{file, 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n'), text}
 		}
-		return p
 	}
-	p.Line, _ = strconv.Atoi(m[1])
-	p.Text = m[2]
-	if grammar.MatchString(p.Text) {
-		p.Line++
+	line, text = explained(data, max(line, 1), text)
+	return Problem{file, line, 1, text}
+}
+
+// told takes an error of yaml apart: the line, or 0, and the text.
+func told(err error) (line int, text string) {
+	m := lineText.FindStringSubmatch(err.Error())
+	if m == nil {
+		return 0, strings.TrimPrefix(err.Error(), "yaml: ")
 	}
-	last := 1 + bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n"))
-	switch {
-	case p.Line <= last:
-	case p.Text == "did not find expected node content":
-		p.Line = last
-	default:
-		p.Line = 1 // yaml tells the end where what is not closed begins in the first line
+	line, _ = strconv.Atoi(m[1])
+	if grammar.MatchString(m[2]) {
+		line++
 	}
-	return p
+	return line, m[2]
 }
 
 // unreadable returns the offset of the first byte that cannot stand in YAML
