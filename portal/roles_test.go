@@ -2,6 +2,7 @@ package portal
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -217,8 +218,17 @@ func requireIn(t *testing.T, name string, got answer) {
 	require.Equal(t, http.StatusOK, got.status, "%s: %s", name, got.title())
 }
 
-// oncePattern finds what keeps a form from being sent twice.
-var oncePattern = regexp.MustCompile(`name="once" value="([^"]+)"`)
+// hiddenPattern finds what a page puts into its form: what keeps it from being sent
+// twice, and what it was opened with.
+var hiddenPattern = regexp.MustCompile(`type="hidden" name="(once|was_[a-z_]+)" value="([^"]*)"`)
+
+// opened sets what the page of a form, opened by a role, puts into it.
+func (w *world) opened(form url.Values, role, path string) {
+	page := w.ask(role, http.MethodGet, path+"?request="+w.ids["approved"], nil)
+	for _, hidden := range hiddenPattern.FindAllStringSubmatch(page.body, -1) {
+		form.Set(hidden[1], html.UnescapeString(hidden[2]))
+	}
+}
 
 // TestWhoMay has every role do what it may. The first changes something: the forms
 // that TestRoles sends are good ones.
@@ -238,9 +248,7 @@ func TestWhoMay(t *testing.T) {
 						continue
 					}
 					before, form := w.trail(), w.good(name)
-					if once := oncePattern.FindStringSubmatch(w.ask(role, http.MethodGet, address+"?request="+w.ids["approved"], nil).body); once != nil {
-						form.Set("once", once[1])
-					}
+					w.opened(form, role, address)
 					got := w.ask(role, method, address, form)
 					refused := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError}
 					require.NotContains(t, refused, got.status, "%s: %s", role, got.title())
