@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	tyk "github.com/TykTechnologies/tyk/config"
 
@@ -24,6 +25,8 @@ type Config struct {
 	doc  *strict.Document // of the section "fhirgate"
 	file string
 	text []byte // of the file, for the places of mistakes in Tyk's settings
+
+	partly bool // not all of Tyk's settings could be decoded
 }
 
 // LoadConfig reads the tyk.conf at path. Every mistake is reported at once as
@@ -50,6 +53,7 @@ func parseConfig(path string, data []byte) (*Config, error) {
 	var problems strict.Problems
 	if err := decoder.Decode(&document); err != nil {
 		problems = append(problems, jsonProblem(path, data, err))
+		c.partly = true
 		if !isDecoded(err) {
 			return nil, problems
 		}
@@ -57,7 +61,7 @@ func parseConfig(path string, data []byte) (*Config, error) {
 	if err := tyk.FillEnv(&c.tyk); err != nil {
 		return nil, fmt.Errorf("engine: settings in the environment: %w", err)
 	}
-	if len(problems) == 0 { // else a rule may miss what could not be decoded
+	if !c.partly { // else a rule may miss what could not be decoded
 		problems = c.unsafe()
 	}
 	section := []byte("{}")
@@ -67,6 +71,9 @@ func parseConfig(path string, data []byte) (*Config, error) {
 	c.doc = strict.Decode(path, section, &c.Settings)
 	problems = append(problems, c.doc.Problems()...)
 	problems = append(problems, c.Settings.complete(c.Problem, c.localURL())...)
+	if c.TLS() && strings.HasPrefix(c.Settings.PublicURL, "http://") {
+		problems = append(problems, c.Problem("public_url", "must be https://, as http_server_options.use_ssl is true: links in answers are made from it"))
+	}
 	if err := c.absolute(); err != nil {
 		return nil, err
 	}

@@ -79,6 +79,18 @@ func TestMistakesHaveAPlace(t *testing.T) {
 	}
 }
 
+func TestPlaces(t *testing.T) {
+	text := []byte("{\n  \"name\": \"list\", \"one\": {\"list\": [1]},\n\t\"list\": [\n    {\"name\": [{}, 2]},\n\n    {\"a\": \"\u20ac{[\", \"Name\" : 1}\n  ]\n}")
+	for path, want := range map[string][2]int{
+		"name": {2, 3}, "list": {3, 2}, "one.list": {2, 27}, "one.list.0": {2, 36}, "list.0": {4, 5}, "list.0.name": {4, 6}, "list.0.name.1": {4, 19},
+		"list.1": {6, 5}, "list.1.a": {6, 6}, "list.1.name": {6, 20},
+		"list.1.none": {6, 5}, "list.2": {3, 2}, "list.x": {3, 2}, "name.x": {2, 3}, "name.0": {2, 3}, "none": {0, 0}, "none.name": {0, 0},
+	} {
+		line, column := place(text, path)
+		assert.Equal(t, want, [2]int{line, column}, path)
+	}
+}
+
 func TestAllMistakesAreToldAtOnce(t *testing.T) {
 	broken := strings.NewReplacer(`"hash_keys": true`, `"hash_keys": false`, `"drain_seconds"`, `"drains"`, `"allow_master_keys": false`, `"allow_master_keys": true`).Replace(rootConf(t))
 	_, err := parseConfig("tyk.conf", []byte(broken))
@@ -91,7 +103,7 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 func TestAMistakeOfTyksHidesNoneOfOurs(t *testing.T) {
 	for name, tc := range map[string]struct{ old, with, want string }{
 		"unknown key": {`"hash_keys": true`, `"hash_kees": true`, `16:3: unknown key "hash_kees"`},
-		"wrong type":  {`"listen_port": 8080`, `"listen_port": "8080"`, "listen_port: must be int, not string"},
+		"wrong type":  {`"listen_port": 8080`, `"listen_port": "8080"`, "3:23: listen_port: must be a whole number, not string"},
 	} {
 		broken := strings.NewReplacer(tc.old, tc.with, `"drain_seconds"`, `"drains"`, `"routes": "routes"`, `"routes": "/r"`).Replace(rootConf(t))
 		c, err := parseConfig("tyk.conf", []byte(broken))

@@ -51,6 +51,7 @@ type Engine struct {
 	cancel    context.CancelFunc // cancels the contexts of requests
 	ready     atomic.Bool
 	done      chan struct{} // closed when nothing is served any more
+	failure   error         // why, set before
 }
 
 // lastMoment is what cancelled requests get to abort in.
@@ -167,6 +168,7 @@ func (e *Engine) accept(listener net.Listener) {
 	if !errors.Is(err, http.ErrServerClosed) {
 		e.log.Error("the public listener failed", "error", err)
 		e.ready.Store(false)
+		e.failure = err
 		close(e.done)
 	}
 }
@@ -188,6 +190,9 @@ func (e *Engine) Ready() bool { return e.ready.Load() }
 
 // Done is closed when the public listener has failed. The process should exit.
 func (e *Engine) Done() <-chan struct{} { return e.done }
+
+// Err returns why the public listener has failed. Done is closed.
+func (e *Engine) Err() error { return e.failure }
 
 // Drain makes Ready false and keeps serving: answers say Connection: close, so
 // that clients and balancers turn to other nodes.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"fhirgate/internal/strict"
@@ -46,28 +48,86 @@ func jsonProblem(file string, data []byte, err error) strict.Problem {
 		p.Line, p.Column = lineColumn(data, int(syntax.Offset)-1)
 	case errors.As(err, &wrongType):
 		p.Line, p.Column = lineColumn(data, int(wrongType.Offset)-1)
-		p.Text = wrongType.Field + ": must be " + wrongType.Type.String() + ", not " + wrongType.Value
+		p.Text = strings.TrimPrefix(wrongType.Field, "Config.") + ": must be " + inWords(wrongType.Type) + ", not " + wrongType.Value
 	default:
 		if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
 			p.Text = "unknown key \"" + m[1] + "\""
-			p.Line, p.Column = place(data, m[1])
+			p.Line, p.Column = anywhere(data, m[1]) // encoding/json does not tell its parents
 		}
 	}
 	return p
 }
 
-// place returns where the key at path (names joined by dots) stands in data,
-// or 0, 0 when it isn't there.
-func place(data []byte, path string) (line, column int) {
-	at := 0
-	for name := range strings.SplitSeq(path, ".") {
-		found := regexp.MustCompile(`"` + regexp.QuoteMeta(name) + `"\s*:`).FindIndex(data[at:])
-		if found == nil {
-			return 0, 0
+// inWords is what a setting of a type must be.
+func inWords(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return inWords(t.Elem())
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.String {
+			return "a list of strings"
 		}
-		at += found[0] + 1
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	default: // there are no other kinds in a configuration
+		return "a whole number"
 	}
-	return lineColumn(data, at-1)
+}
+
+// place returns where the key at path stands in data, which is JSON: names and
+// indexes of lists, joined by dots. Where it is not there it is the place of its
+// nearest parent, or 0, 0.
+func place(data []byte, path string) (line, column int) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	for name := range strings.SplitSeq(path, ".") {
+		offset, found := enter(decoder, data, name)
+		if !found {
+			break
+		}
+		line, column = lineColumn(data, offset)
+	}
+	return line, column
+}
+
+// enter moves decoder, which stands before an object or a list, before its value of
+// a name or index. It returns where that begins: the name, or the value in a list.
+func enter(decoder *json.Decoder, data []byte, name string) (offset int, found bool) {
+	opening, err := decoder.Token()
+	for i := 0; err == nil && decoder.More(); i++ {
+		rest := data[decoder.InputOffset():]
+		offset = len(data) - len(bytes.TrimLeft(rest, " \t\r\n,"))
+		switch opening {
+		case json.Delim('{'):
+			var key json.Token
+			key, err = decoder.Token()
+			text, _ := key.(string)
+			found = strings.EqualFold(text, name) // as encoding/json does
+		case json.Delim('['):
+			found = strconv.Itoa(i) == name
+		}
+		if found || err != nil {
+			return offset, found
+		}
+		var passed json.RawMessage
+		err = decoder.Decode(&passed)
+	}
+	return 0, false
+}
+
+// anywhere returns where a name first stands as a key in data, or 0, 0.
+func anywhere(data []byte, name string) (line, column int) {
+	found := regexp.MustCompile(`"` + regexp.QuoteMeta(name) + `"\s*:`).FindIndex(data)
+	if found == nil {
+		return 0, 0
+	}
+	return lineColumn(data, found[0])
 }
 
 // lineColumn counts from 1.

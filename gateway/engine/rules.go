@@ -6,8 +6,11 @@ import (
 	tyk "github.com/TykTechnologies/tyk/config"
 )
 
-// tls12 is the number of TLS 1.2 in http_server_options (RFC 5246, 6.2.1).
-const tls12 = 771
+// tls12 and tls13 are the numbers of TLS 1.2 and 1.3 in http_server_options
+// (RFC 5246, 6.2.1; RFC 8446, 4.1.2).
+const tls12, tls13 = 771, 772
+
+func isTLS(version uint16) bool { return version == tls12 || version == tls13 }
 
 // rule is what a setting of Tyk must be. check returns what is wrong, or "".
 type rule struct {
@@ -40,10 +43,14 @@ var rules = []rule{
 	}},
 	{"uptime_tests.disable", func(c *tyk.Config) string { return unless(c.UptimeTests.Disable, "must be true") }},
 	{"http_server_options.min_version", func(c *tyk.Config) string {
-		return unless(c.HttpServerOptions.MinVersion >= tls12, "must be 771 (TLS 1.2) or 772 (TLS 1.3)")
+		return unless(isTLS(c.HttpServerOptions.MinVersion), "must be 771 (TLS 1.2) or 772 (TLS 1.3)")
 	}},
 	{"http_server_options.max_version", func(c *tyk.Config) string {
-		return unless(c.HttpServerOptions.MaxVersion >= c.HttpServerOptions.MinVersion, "must not be below min_version")
+		options := c.HttpServerOptions
+		if !isTLS(options.MaxVersion) {
+			return "must be 771 (TLS 1.2) or 772 (TLS 1.3)"
+		}
+		return unless(options.MaxVersion >= options.MinVersion || !isTLS(options.MinVersion), "must not be below min_version")
 	}},
 	{"http_server_options.max_request_body_size", func(c *tyk.Config) string {
 		return unless(c.HttpServerOptions.MaxRequestBodySize == 0, "must be 0: Tyk would read every body into memory; the facade bounds bodies")
