@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"fhirgate/facade"
 	"fhirgate/fhir"
 	"fhirgate/gateway/engine"
 	"fhirgate/internal/strict"
+	"fhirgate/policies"
 )
 
 // Checked is a configuration without a mistake.
@@ -33,11 +35,8 @@ func Check(configFile string, demo bool) (*Checked, error) {
 	}
 	var problems strict.Problems
 	errors.As(err, &problems)
-	problems = append(problems, config.CheckListener()...)
 	read := readFolders(strict.Disk{}, foldersOf(config.Settings))
-	problems = append(problems, checkPortal(config)...)
-	problems = append(problems, checkPortalPlans(config, read.plans)...)
-	files, err := read.files(problems)
+	files, err := read.files(append(problems, checkSettings(config, read.plans)...))
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +45,12 @@ func Check(configFile string, demo bool) (*Checked, error) {
 		return nil, err
 	}
 	return &Checked{Config: config, Files: files, snapshot: snapshot}, nil
+}
+
+// checkSettings returns what is wrong with the settings beside one another, the files
+// that they name, and the plans.
+func checkSettings(config *engine.Config, plans strict.Folder[*policies.Plan]) strict.Problems {
+	return slices.Concat(config.CheckListener(), checkAddresses(config), checkPortal(config), checkPortalPlans(config, plans))
 }
 
 // LiveResult is what a hospital said when it was asked.

@@ -16,23 +16,27 @@ import (
 // TestCheckSeesWhatWouldKeepServeFromStarting: who checks before a restart must
 // not learn of it by the restart.
 func TestCheckSeesWhatWouldKeepServeFromStarting(t *testing.T) {
+	t.Setenv("CHECK_TEST_DATABASE", "mysql://canary@db/portal")
 	conf, err := os.ReadFile("../tyk.conf")
 	require.NoError(t, err)
 	for name, tc := range map[string]struct{ old, new, want string }{
 		"as it is":                        {"", "", ""},
 		"client certificates, but no TLS": {`"drain_seconds": 30`, `"drain_seconds": 30, "client_ca_file": "ca.pem"`, "tyk.conf:49:44: fhirgate.client_ca_file: client certificates need TLS"},
-		"a certificate that is not there": {`"certificates": []`, `"certificates": [{"domain_name": "*", "cert_file": "none.pem", "key_file": "none.key"}]`, "tyk.conf:7:5: http_server_options.certificates: open "},
+		"a certificate that is not there": {`"certificates": []`, `"certificates": [{"domain_name": "*", "cert_file": "none.pem", "key_file": "none.key"}]`, "tyk.conf:7:43: http_server_options.certificates.0.cert_file: open "},
 		"a plan that there is not":        {`"auto_approve": ["trial"]`, `"auto_approve": ["trail"]`, `tyk.conf:45:24: fhirgate.portal.auto_approve.0: unknown plan "trail"`},
 		"a plan for real hospitals":       {`"auto_approve": ["trial"]`, `"auto_approve": ["screening-day"]`, "an administrator must decide"},
 		"no plan to try with":             {`"auto_approve": ["trial"]`, `"try_plan": "trail"`, `portal.try_plan: unknown plan "trail"`},
-		"two listeners at one address":    {`"listen": "127.0.0.1:8082"`, `"listen": "127.0.0.1:8081"`, "portal.listen: is the address of admin_listen"},
-		"a portal's certificate":          {`"auto_approve": ["trial"]`, `"cert_file": "none.pem", "key_file": "none.key"`, "portal.cert_file"},
+		"two listeners at one address":    {`"listen": "127.0.0.1:8082"`, `"listen": "127.0.0.1:8081"`, "portal.listen: takes the port of admin_listen"},
+		"a portal at the public port":     {`"listen": "127.0.0.1:8082"`, `"listen": "localhost:8080"`, "tyk.conf:43:17: fhirgate.portal.listen: takes the port of the public address"},
+		"the admin API at the public one": {`"admin_listen": "127.0.0.1:8081"`, `"admin_listen": ":8080"`, "tyk.conf:41:21: fhirgate.admin_listen: takes the port of the public address"},
+		"a database of another kind":      {`"auto_approve": ["trial"]`, `"database_url": {"env": "CHECK_TEST_DATABASE"}`, "fhirgate.portal.database_url: must be a URL that begins with postgres://"},
+		"a portal's certificate":          {`"auto_approve": ["trial"]`, `"cert_file": "none.pem", "key_file": "none.key"`, "/none.key: no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			changed := strings.Replace(string(conf), tc.old, tc.new, 1)
 			if strings.Contains(tc.old, "certificates") {
-				changed = strings.Replace(changed, `"use_ssl": false`, `"use_ssl": true`, 1)
+				changed = strings.NewReplacer(`"use_ssl": false`, `"use_ssl": true`, "http://localhost:8080", "https://localhost:8080").Replace(changed)
 			}
 			for _, folder := range []string{"transforms", "policies"} {
 				changed = strings.Replace(changed, `"`+folder+`": "`+folder+`"`, `"`+folder+`": "../`+folder+`"`, 1)
@@ -48,6 +52,7 @@ func TestCheckSeesWhatWouldKeepServeFromStarting(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, tc.want)
+			require.NotContains(t, err.Error(), "canary")
 		})
 	}
 }
@@ -112,6 +117,27 @@ func TestAFileThatCannotBeMadeNamesItsSetting(t *testing.T) {
 			}
 			require.ErrorContains(t, err, "fhirgate."+setting)
 		})
+	}
+}
+
+func TestAddressesThatClash(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{
+		{"127.0.0.1:8080", "127.0.0.1:8080", true},
+		{"127.0.0.1:8080", "127.0.0.1:8081", false},
+		{":8080", "127.0.0.1:8080", true},
+		{"10.0.0.1:8080", "0.0.0.0:8080", true},
+		{"[::]:8080", "10.0.0.1:8080", true},
+		{"localhost:8080", "127.0.0.1:8080", true},
+		{"10.0.0.1:8080", "127.0.0.1:8080", false},
+		{"[::1]:8080", "[0::1]:8080", true},
+		{"127.0.0.1:0", "127.0.0.1:0", false},
+		{"8080", "8080", false},
+	} {
+		require.Equal(t, tc.want, clash(tc.a, tc.b), "%s and %s", tc.a, tc.b)
+		require.Equal(t, tc.want, clash(tc.b, tc.a), "%s and %s", tc.b, tc.a)
 	}
 }
 

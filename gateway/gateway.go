@@ -201,7 +201,7 @@ func (s *server) load() error {
 	settings := s.config.Settings
 	read := readFolders(strict.Disk{}, foldersOf(settings))
 	var err error
-	if s.files, err = read.files(append(checkPortal(s.config), checkPortalPlans(s.config, read.plans)...)); err != nil {
+	if s.files, err = read.files(checkSettings(s.config, read.plans)); err != nil {
 		return err
 	}
 	if err := s.openShared(); err != nil {
@@ -351,7 +351,7 @@ func (s *server) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-s.engine.Done():
-		cause = errors.New("the public listener failed")
+		cause = fmt.Errorf("the public listener failed: %w", s.engine.Err())
 	case err := <-s.store.Failed():
 		cause = fmt.Errorf("the store failed: %w", err)
 	case err := <-failed:

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -184,19 +183,17 @@ func PortalActsKey(o PortalOptions) ([]byte, error) {
 	return portalActsKey(settings.Portal)
 }
 
-// checkPortal returns what is wrong with the portal's settings beside the other
-// settings and the files that they name. The plans are for checkPortalPlans.
+// checkPortal returns what is wrong with the files that the portal's settings name.
 func checkPortal(config *engine.Config) strict.Problems {
 	settings := config.Settings.Portal
 	if settings == nil {
 		return nil
 	}
 	var problems strict.Problems
-	if _, err := tls.LoadX509KeyPair(settings.CertFile, settings.KeyFile); settings.CertFile != "" && err != nil {
-		problems = append(problems, config.Problem("portal.cert_file", "the certificate and its key cannot be read, or do not belong together"))
-	}
-	if settings.Listen == config.Settings.AdminListen {
-		problems = append(problems, config.Problem("portal.listen", "is the address of admin_listen"))
+	if settings.CertFile != "" && settings.KeyFile != "" { // else enough was said
+		engine.CheckKeyPair(settings.CertFile, settings.KeyFile, func(setting, text string) {
+			problems = append(problems, config.Problem("portal."+setting, "%s", text))
+		})
 	}
 	return problems
 }

@@ -60,8 +60,9 @@ const TryPlan = "trial"
 type Mistake struct{ Place, Text string }
 
 var (
-	origin = regexp.MustCompile(`^https?://[^/?#\s]+$`)
-	domain = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+	origin   = regexp.MustCompile(`^https?://[^/?#\s]+$`)
+	postgres = regexp.MustCompile(`^postgres(ql)?://`)
+	domain   = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
 )
 
 // Complete fills in the defaults and returns all mistakes at once. publicURL is
@@ -97,6 +98,9 @@ func (c *Config) Complete(dataDir, publicURL, adminListen string) []Mistake {
 		fail("database_url", "stands beside database: give one of them")
 	}
 	checkSecret("database_url", c.DatabaseURL, fail)
+	if url, err := c.DatabaseURL.Reveal(); err == nil && c.DatabaseURL.Given() && !c.DatabaseURL.Plain() && !postgres.MatchString(url) {
+		fail("database_url", "must be a URL that begins with postgres:// or postgresql://")
+	}
 	if !c.DatabaseURL.Given() {
 		orElse(&c.Database, filepath.Join(dataDir, "portal.db"))
 	}
@@ -113,8 +117,11 @@ func (c *Config) Complete(dataDir, publicURL, adminListen string) []Mistake {
 			fail(address.key, `must begin with http:// or https://`)
 		}
 	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		fail("cert_file", "needs key_file, and the other way round")
+	switch {
+	case c.CertFile != "" && c.KeyFile == "":
+		fail("cert_file", "needs key_file")
+	case c.CertFile == "" && c.KeyFile != "":
+		fail("key_file", "needs cert_file")
 	}
 	if c.UsageDays < 1 {
 		fail("usage_days", "must be positive")

@@ -30,6 +30,8 @@ func TestDefaults(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	t.Setenv("PORTAL_DB", "postgres://portal@db/portal")
+	t.Setenv("PORTAL_MYSQL", "mysql://portal:s3cret@db/portal")
+	t.Setenv("PORTAL_KEYWORDS", "host=db password=s3cret")
 	for name, c := range map[string]struct{ text, place string }{
 		"listen":                {`{"listen": "8082"}`, "listen"},
 		"plain public URL":      {`{"public_url": "http://portal.pacs.example"}`, "public_url"},
@@ -37,6 +39,9 @@ func TestMistakes(t *testing.T) {
 		"gateway, no scheme":    {`{"gateway_url": "gateway.pacs.example"}`, "gateway_url"},
 		"public URL with path":  {`{"public_url": "https://pacs.example/portal"}`, "public_url"},
 		"certificate alone":     {`{"cert_file": "c.pem"}`, "cert_file"},
+		"key alone":             {`{"key_file": "k.pem"}`, "key_file"},
+		"another database":      {`{"database_url": {"env": "PORTAL_MYSQL"}}`, "database_url"},
+		"database, no URL":      {`{"database_url": {"env": "PORTAL_KEYWORDS"}}`, "database_url"},
 		"two databases":         {`{"database": "x.db", "database_url": {"env": "PORTAL_DB"}}`, "database_url"},
 		"domain":                {`{"signup_domains": ["@pacs.example"], "mail": {"address": "h:25", "from": "a@b.example"}}`, "signup_domains.0"},
 		"domain without proof":  {`{"signup_domains": ["pacs.example"]}`, "signup_domains"},
@@ -55,6 +60,7 @@ func TestMistakes(t *testing.T) {
 			require.NotContains(t, mistakes[0].Text, "s3cret")
 		})
 	}
+	t.Setenv("PORTAL_DB", "postgresql://portal@db/portal")
 	c, mistakes := complete(t, `{"database_url": {"env": "PORTAL_DB"}}`)
 	require.Empty(t, mistakes)
 	require.Empty(t, c.Database)
