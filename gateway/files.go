@@ -62,8 +62,9 @@ func (r *read) files(others strict.Problems) (*Files, error) {
 }
 
 // join brings the files together that are right by themselves. The problems are
-// those of the files, and what is wrong between them; nothing is said of a
-// reference to a file that is wrong.
+// those of the files, and what is wrong between them; of hospitals and plans with
+// mistakes the vendor, the rules and the hospitals that they name are looked at, too.
+// Nothing is said of a reference to a file that is wrong.
 func (r *read) join() (*Files, strict.Problems) {
 	f := &Files{
 		Routes: r.routes.Sorted(), Vendors: r.vendors.Right, Plans: r.plans.Sorted(),
@@ -85,10 +86,14 @@ func (r *read) join() (*Files, strict.Problems) {
 		}
 		problems = append(problems, found...)
 	}
-	for _, plan := range f.Plans {
+	for _, route := range r.routes.Faulty {
+		_, found := r.rulesOf(route)
+		problems = append(problems, found...)
+	}
+	for _, plan := range slices.Concat(f.Plans, r.plans.Faulty) {
 		for _, id := range plan.Hospitals {
-			if id == policies.AllHospitals {
-				continue
+			if id == "" || id == policies.AllHospitals {
+				continue // of an empty one the plan's file tells
 			}
 			if text := r.missingHospital(id); text != "" {
 				problems = append(problems, plan.Problem("meta_data.fhirgate.hospitals", "%s", text))

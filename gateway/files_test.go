@@ -118,6 +118,19 @@ func TestMistakesBetweenFiles(t *testing.T) {
 			`routes/harbor.yaml:5:14: environment: must be production or sandbox: a key of one never works in the other`,
 			`routes/lakeside.yaml:8:7: vars: the rules of vendor hapi need "practice"`,
 		}},
+		"of files that are wrong by themselves": {map[string]string{
+			"routes/harbor.yaml":  replace(replace(goodRoute, "vendor: hapi", "vendor: happy"), "read]}", "vred]}") + "rules: {request: [{name: own, do: []}]}\n",
+			"policies/trial.json": replace(replace(goodPlan, `["harbor"]`, `["harbour", "", 7, [8]]`), `"rate": 10`, `"rate": -10`),
+		}, []string{
+			`policies/trial.json:2:59: rate: must be a whole number of cost units, 0 for no limit`,
+			`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "harbour"; did you mean "harbor"?`,
+			`policies/trial.json:5:18: meta_data.fhirgate.hospitals: unknown hospital "7"; allowed are harbor`,
+			`policies/trial.json:5:30: meta_data.fhirgate.hospitals.1: must not be empty`,
+			`policies/trial.json:5:37: meta_data.fhirgate.hospitals.3: must be a string`,
+			`routes/harbor.yaml:4:9: vendor: unknown vendor "happy"; did you mean "hapi"?`,
+			`routes/harbor.yaml:7:45: interactions.Encounter.0: unknown interaction "vred"; did you mean "vread"?`,
+			`routes/harbor.yaml:9:35: rules.request.0.do: holds no operation`,
+		}},
 		"a hospital whose id is not its file's": {map[string]string{
 			"routes/harbor.yaml":  replace(goodRoute, "id: harbor", "id: bay"),
 			"policies/trial.json": replace(goodPlan, `["harbor"]`, `["harbor", "bay"]`),

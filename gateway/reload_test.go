@@ -74,13 +74,14 @@ func TestAReloadKeepsThePlansThatThePortalNeeds(t *testing.T) {
 	r, files, _ := newReloader(t)
 	r.portal = func(plans strict.Folder[*policies.Plan]) strict.Problems { return checkPortalPlans(config, plans) }
 	require.NoError(t, r.reload(t.Context()))
+	const mended = " (tyk.conf is read at the start: restart after changing it, or put the plan back)"
 
 	files["policies/day.json"] = &fstest.MapFile{Data: []byte(replaceOnce(t, planFile, `"sandbox"`, `"production"`))}
-	require.EqualError(t, r.reload(t.Context()), file+":45:24: fhirgate.portal.auto_approve.0: the plan reaches real hospitals: an administrator must decide about it")
+	require.EqualError(t, r.reload(t.Context()), file+":45:24: fhirgate.portal.auto_approve.0: the plan reaches real hospitals: an administrator must decide about it"+mended)
 
 	files["policies/night.json"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(planFile, "day", "night"))}
 	delete(files, "policies/day.json")
-	require.EqualError(t, r.reload(t.Context()), file+":45:24: fhirgate.portal.auto_approve.0: unknown plan \"day\"; allowed are night")
+	require.EqualError(t, r.reload(t.Context()), file+":45:24: fhirgate.portal.auto_approve.0: unknown plan \"day\"; allowed are night"+mended)
 	require.Contains(t, r.facade.Snapshot().Plans, "day", "the old configuration stays")
 }
 
@@ -118,10 +119,11 @@ func TestAReloadTellsAllMistakesAndChangesNothing(t *testing.T) {
 	var problems strict.Problems
 	require.ErrorAs(t, r.reload(t.Context()), &problems)
 	require.EqualError(t, problems, `policies/bad.json:1:1: the file ends before a bracket is closed
+routes/cove.yaml:6:9: vendor: unknown vendor "unusde"; did you mean "unused"?
 routes/cove.yaml:7:1: unknown key "colour"; allowed are accept, deny, environment, id, interactions, name, operations, rules, time_zone, upstream, vars, vendor, version
 routes/dale.yaml:6:9: vendor: unknown vendor "unusde"; did you mean "unused"?
 routes/east.yaml:4:60: upstream.ca_file: cannot be read`, "all at once, and in the order of the files")
-	require.Len(t, r.lastReload().Problems, 4)
+	require.Len(t, r.lastReload().Problems, 5)
 	require.Same(t, before, r.facade.Snapshot())
 	require.Zero(t, *told)
 }

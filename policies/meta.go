@@ -35,6 +35,11 @@ func (m *meta) check(doc *strict.Document, decoded bool) {
 	if decoded && len(m.Environments) == 0 {
 		doc.Fail(metaPlace+".environments", "must name production, sandbox or both")
 	}
+	for i, id := range m.Hospitals {
+		if id == "" {
+			doc.Fail(metaPlace+".hospitals."+strconv.Itoa(i), "must not be empty")
+		}
+	}
 	for i, e := range m.Environments {
 		if e != "production" && e != "sandbox" {
 			doc.Fail(metaPlace+".environments."+strconv.Itoa(i), "must be production or sandbox")

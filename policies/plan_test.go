@@ -130,6 +130,7 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 		"quota":          {`86400`, `0`, `8:25: quota_renewal_rate: must be a number of seconds above 0`},
 		"all rights":     {`"fhir": {"api_id": "fhir", "api_name": "fhir", "versions": ["Default"]}`, ``, `9:20: access_rights: must hold exactly`},
 		"no hospitals":   {`["*"]`, `[]`, `14:20: meta_data.fhirgate.hospitals: must name at least one hospital`},
+		"empty hospital": {`["*"]`, `["*", ""]`, `14:26: meta_data.fhirgate.hospitals.1: must not be empty`},
 		"environment":    {`["sandbox"]`, `["test"]`, `15:24: meta_data.fhirgate.environments.0: must be production or sandbox`},
 		"no meta":        {`"fhirgate"`, `"other"`, `unknown key "other"`},
 		"negative burst": {`"burst": 500`, `"burst": -1`, `27:16: meta_data.fhirgate.burst: must be a number of cost units`},

@@ -39,6 +39,7 @@ func TestTheSchemaAgreesWithTheLoader(t *testing.T) {
 		"quota without a time": {change(`86400`, `0`), false},
 		"rights":               {change(`"fhir": {`, `"other": {`), false},
 		"no hospitals":         {change(`["*"]`, `[]`), false},
+		"empty hospital":       {change(`["*"]`, `[""]`), false},
 		"environment":          {change(`["sandbox"]`, `["test"]`), false},
 		"burst":                {change(`500`, `-1`), false},
 		"no scopes":            {withScopes(t, `[]`), false},

@@ -9,15 +9,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// words are people's words for what yaml says of mistakes whose line it knows.
-var words = map[string]string{
-	"did not find expected node content":             "a value is missing, or there is a comma or bracket too many",
-	"mapping values are not allowed in this context": "a colon stands where no key can: indent the line like the others of its block, or put the value before the colon in quotes",
-	"could not find expected ':'":                    `this line is no "key: value": a colon with a space behind it is missing`,
-	"found character that cannot start any token":    "a tab indents, or a value begins with one of @ ` %: indent with spaces, and put such a value in quotes",
-	"found unexpected end of stream":                 "a quote that begins here is not closed",
-}
-
 // maxSearched is the size of the largest file in which the line of a mistake is
 // searched for, in bytes: it is read up to twenty times then.
 const maxSearched = 256 << 10
@@ -33,7 +24,7 @@ func explained(data []byte, line int, text string) (int, string) {
 	if line > last {
 		line = 1 // yaml tells the end where what is not closed begins in the first line
 	}
-	if said, ok := words[text]; ok {
+	if said := inWords(text); said != "" {
 		return line, said
 	}
 	if len(data) > maxSearched {
@@ -48,6 +39,24 @@ func explained(data []byte, line int, text string) (int, string) {
 		return explainedBracket(data, line, text)
 	}
 	return line, text
+}
+
+// inWords returns people's words for a mistake whose line yaml knows; "" where there
+// are none.
+func inWords(text string) string {
+	switch text {
+	case "did not find expected node content":
+		return "a value is missing, or there is a comma or bracket too many"
+	case "mapping values are not allowed in this context":
+		return "a colon stands where no key can: indent the line like the others of its block, or put the value before the colon in quotes"
+	case "could not find expected ':'":
+		return `this line is no "key: value": a colon with a space behind it is missing`
+	case "found character that cannot start any token":
+		return "a tab indents, or a value begins with one of @ ` %: indent with spaces, and put such a value in quotes"
+	case "found unexpected end of stream":
+		return "a quote that begins here is not closed"
+	}
+	return ""
 }
 
 // explainedBlock explains a line that does not continue the block that begins in line.

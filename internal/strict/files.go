@@ -84,6 +84,7 @@ func causeOf(err error) string {
 // its file is.
 type Folder[T any] struct {
 	Right    map[string]T    // those without a mistake, by name
+	Faulty   []T             // the others that could be read, as far as they can be understood
 	Wrong    map[string]bool // names of the others: of the file, and the one that it gives itself
 	Problems Problems        // of all files
 }
@@ -100,7 +101,10 @@ func ReadFolder[T any](fsys fs.FS, dir, ext, tests string, parse func(file strin
 		value, name, problems := parse(file, data)
 		if len(problems) == 0 {
 			folder.Right[name] = value
-		} else if name != "" {
+			return nil
+		}
+		folder.Faulty = append(folder.Faulty, value)
+		if name != "" {
 			folder.Wrong[name] = true
 		}
 		return problems

@@ -28,6 +28,7 @@ func TestAFolderKeepsWhatIsRightAndTheNamesOfTheRest(t *testing.T) {
 		"d/c.json":      {Data: []byte("{")},
 	}, "d", ".yaml", "_test.yaml", parse)
 	require.Equal(t, []string{"a", "b"}, folder.Sorted())
+	require.Equal(t, []string{"worse"}, folder.Faulty)
 	require.Equal(t, map[string]bool{"bad": true, "worse": true, "dir": true}, folder.Wrong)
 	require.Len(t, folder.Problems, 2)
 	for name, want := range map[string]string{
