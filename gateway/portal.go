@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -205,22 +204,13 @@ func checkPortalPlans(config *engine.Config, plans strict.Folder[*policies.Plan]
 	if settings == nil {
 		return nil
 	}
+	sandbox := func(id string) bool {
+		plan := plans.Right[id] // nil = its file has mistakes, of which enough is said
+		return plan == nil || slices.Equal(plan.Environments, []string{"sandbox"})
+	}
 	var problems strict.Problems
-	fail := func(setting, text string) { problems = append(problems, config.Problem("portal."+setting, "%s", text)) }
-	exists := func(setting, plan string) {
-		if text := plans.Missing("plan", plan); text != "" {
-			fail(setting, text)
-		}
-	}
-	for i, id := range settings.AutoApprove {
-		place := "auto_approve." + strconv.Itoa(i)
-		exists(place, id)
-		if plan := plans.Right[id]; plan != nil && !slices.Equal(plan.Environments, []string{"sandbox"}) {
-			fail(place, "the plan reaches real hospitals: an administrator must decide about it")
-		}
-	}
-	if settings.TryPlan != portalconfig.TryPlan {
-		exists("try_plan", settings.TryPlan)
+	for _, m := range settings.CheckPlans(func(id string) string { return plans.Missing("plan", id) }, sandbox) {
+		problems = append(problems, config.Problem("portal."+m.Place, "%s", m.Text))
 	}
 	return problems
 }

@@ -53,6 +53,7 @@ type Options struct {
 type Portal struct {
 	config      config.Config
 	store       *store.Store
+	gateway     *adminapi.Client
 	people      *identity.Service
 	credentials *credentials.Service
 	usage       *usage.Collector
@@ -95,7 +96,7 @@ func Open(ctx context.Context, o Options) (p *Portal, err error) {
 		return nil, err
 	}
 	p = &Portal{
-		config: o.Config, store: records, people: people, log: o.Log,
+		config: o.Config, store: records, gateway: o.Admin, people: people, log: o.Log,
 		credentials: credentials.New(records, o.Admin, o.Log),
 		usage:       usage.New(usage.Options{Gateway: o.Admin, Store: records, Keep: o.Config.UsageDays, Log: o.Log}),
 		trail:       trail.New(trail.Options{Store: records, Log: o.Log}),
@@ -217,8 +218,8 @@ func (p *Portal) healthy(w http.ResponseWriter, r *http.Request) {
 const startTimeout = 10 * time.Second
 
 // background brings the portal's records and the gateway's keys together, keeps
-// them so, collects usage and verifies the trail of acts. What it returns is closed
-// when all of that has ended after ctx.
+// them so, looks once at the plans of the settings, collects usage and verifies the
+// trail of acts. What it returns is closed when all of that has ended after ctx.
 func (p *Portal) background(ctx context.Context) (stopped <-chan struct{}) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -229,6 +230,7 @@ func (p *Portal) background(ctx context.Context) (stopped <-chan struct{}) {
 	group.Go(func() { p.credentials.Run(ctx) })
 	group.Go(func() { p.usage.Run(ctx) })
 	group.Go(func() { p.trail.Run(ctx) })
+	group.Go(func() { p.checkPlans(ctx) })
 	done := make(chan struct{})
 	go func() { group.Wait(); close(done) }()
 	return done
