@@ -26,6 +26,9 @@ import (
 // deployments write several at once.
 const settle = 200 * time.Millisecond
 
+// readAtStart is said of mistakes in tyk.conf, which may be mended there by now.
+const readAtStart = " (tyk.conf is read at the start: restart after changing it, or put the plan back)"
+
 // reloader keeps the facade's snapshot in step with the files.
 type reloader struct {
 	fsys      fs.FS
@@ -90,7 +93,11 @@ func (r *reloader) lastReload() adminapi.Reloading { return *r.last.Load() }
 
 func (r *reloader) try(ctx context.Context) error {
 	read := readFolders(r.fsys, r.folders)
-	files, err := read.files(r.portal(read.plans))
+	settings := r.portal(read.plans)
+	for i := range settings {
+		settings[i].Text += readAtStart
+	}
+	files, err := read.files(settings)
 	if err != nil {
 		return err
 	}
