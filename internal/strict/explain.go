@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sort"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // maxSearched is the size of the largest file in which the line of a mistake is
@@ -49,6 +47,8 @@ func inWords(text string) string {
 		return "a value is missing, or there is a comma or bracket too many"
 	case "mapping values are not allowed in this context":
 		return "a colon stands where no key can: indent the line like the others of its block, or put the value before the colon in quotes"
+	case "did not find expected <document start>":
+		return "this stands behind the end of the file: it is indented less than the first line, or a bracket is closed too early"
 	case "could not find expected ':'":
 		return `this line is no "key: value": a colon with a space behind it is missing`
 	case "found character that cannot start any token":
@@ -118,8 +118,7 @@ func lineEnds(data []byte) []int {
 
 // syntaxError returns what yaml says of data, without its line; "" when it is right.
 func syntaxError(data []byte) string {
-	var root yaml.Node
-	err := yaml.Unmarshal(data, &root)
+	_, err := parse(data)
 	if err == nil {
 		return ""
 	}

@@ -5,10 +5,12 @@
 package strict
 
 import (
+	"bytes"
 	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strconv"
@@ -81,17 +83,35 @@ type Document struct {
 // rest.
 func Decode(file string, data []byte, out any) *Document {
 	d := &Document{file: file, places: make(map[string]*yaml.Node)}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
+	documents, err := parse(data)
+	if err != nil {
 		d.problems = Problems{syntaxProblem(file, data, err)}
 		return d
 	}
-	if len(root.Content) == 0 {
+	if len(documents) == 0 {
 		d.problems = append(d.problems, Problem{File: file, Line: 1, Column: 1, Text: "the file is empty"})
 		return d
 	}
-	d.value("", root.Content[0], reflect.ValueOf(out).Elem())
+	if len(documents) > 1 {
+		d.at(documents[1], "", "a second document begins here, but a file holds one")
+	}
+	d.value("", documents[0].Content[0], reflect.ValueOf(out).Elem())
 	return d
+}
+
+// parse returns the documents that stand in data: a file should hold one.
+func parse(data []byte) ([]*yaml.Node, error) {
+	var documents []*yaml.Node
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var root yaml.Node
+		switch err := decoder.Decode(&root); {
+		case errors.Is(err, io.EOF):
+			return documents, nil
+		case err != nil:
+			return nil, err
+		}
+		documents = append(documents, &root)
+	}
 }
 
 // DecodeNode decodes a part of a file that another Decode left as it is, in a

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	notIndented = `this line is not indented like the others of its block, or it is a list item ("- ...") and they are none`
-	notAnItem   = `this line is not indented like the others of its block, or they are list items ("- ...") and it is none`
-	notAKey     = "a colon stands where no key can: indent the line like the others of its block, or put the value before the colon in quotes"
+	notIndented  = `this line is not indented like the others of its block, or it is a list item ("- ...") and they are none`
+	notAnItem    = `this line is not indented like the others of its block, or they are list items ("- ...") and it is none`
+	behindTheEnd = "this stands behind the end of the file: it is indented less than the first line, or a bracket is closed too early"
+	notAKey      = "a colon stands where no key can: indent the line like the others of its block, or put the value before the colon in quotes"
 )
 
 // TestTheLineOfASyntaxMistake names the line at which a person would look: that
@@ -56,6 +57,11 @@ func TestTheLineOfASyntaxMistake(t *testing.T) {
 		"JSON list not closed":       {"{\n \"a\": [1, 2\n \"b\": 2\n}\n", "3:1: a ',' or ']' is missing in or before this line: its bracket is opened in line 2"},
 		"JSON without a comma, deep": {"{\n\"a\": [{\n\"b\": 1\n}, {\n\"b\": 1,\n\"c\": 1\n\"d\": 1\n}]\n}\n", "7:1: a ',' or '}' is missing in or before this line: its bracket is opened in line 4"},
 		"JSON not closed":            {"{\n \"a\": 1,\n \"b\": 2\n", "1:1: a '}' is missing: the file ends before the bracket of this line is closed"},
+		"the first line indented":    {"# c\n version: 1\nid: a\n", "3:1: " + behindTheEnd},
+		"a bracket behind all":       {"{\n\"a\": 1\n}}\n", "3:1: " + behindTheEnd},
+		"JSON twice":                 {"{}\n{}\n", "2:1: " + behindTheEnd},
+		"a second document":          {"a: 1\n---\nb: 1\n", "2:1: a second document begins here, but a file holds one"},
+		"in a second document":       {"a: 1\n---\nb:\n  c: 1\n d: 2\n", "5:1: " + notIndented},
 		"not UTF-8":                  {"a: 1\nb: \xff\n", "2:4: invalid leading UTF-8 octet"},
 		"a character of no text":     {"a: 1\nb: é\x01\n", "2:6: control characters are not allowed"},
 		"an anchor that is nowhere":  {"a: 1\nb: *x\n", "2:4: unknown anchor 'x' referenced"},
@@ -75,10 +81,14 @@ func FuzzASyntaxMistakeHasAPlace(f *testing.F) {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
+		lines := 1
+		for _, lineBreak := range []string{"\n", "\r", "\u0085", "\u2028", "\u2029"} { // all that yaml counts
+			lines += bytes.Count(in, []byte(lineBreak))
+		}
 		var out any
 		for _, p := range Decode("f.yaml", in, &out).Problems() {
 			require.GreaterOrEqual(t, p.Line, 1)
-			require.LessOrEqual(t, p.Line, 1+bytes.Count(in, []byte("\n")))
+			require.LessOrEqual(t, p.Line, lines)
 			require.NotEmpty(t, p.Text)
 		}
 	})
