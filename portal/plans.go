@@ -24,10 +24,10 @@ func (p *Portal) checkPlans(ctx context.Context) {
 			plans, err = p.gateway.Plans(ctx)
 		}
 	}
-	environments := make(map[string][]string, len(plans))
+	simulated := make(map[string]bool, len(plans))
 	ids := make([]string, len(plans))
 	for i, plan := range plans {
-		ids[i], environments[plan.ID] = plan.ID, plan.Environments
+		ids[i], simulated[plan.ID] = plan.ID, plan.Simulated()
 	}
 	missing := func(plan string) string {
 		if slices.Contains(ids, plan) {
@@ -35,8 +35,7 @@ func (p *Portal) checkPlans(ctx context.Context) {
 		}
 		return strict.Unknown("plan", plan, ids)
 	}
-	sandbox := func(plan string) bool { return slices.Equal(environments[plan], []string{"sandbox"}) }
-	for _, m := range p.config.CheckPlans(missing, sandbox) {
+	for _, m := range p.config.CheckPlans(missing, func(plan string) bool { return simulated[plan] }) {
 		p.log.Warn("a setting does not fit the gateway's plans", "setting", "fhirgate.portal."+m.Place, "problem", m.Text)
 	}
 }

@@ -3,6 +3,7 @@ package adminapi
 import (
 	"context"
 	"net/http"
+	"slices"
 )
 
 // Plan is a plan in force.
@@ -21,6 +22,9 @@ type Plan struct {
 	OnBehalfOf   bool     `json:"on_behalf_of"` // every call must name the person for whom it is made
 	Purpose      bool     `json:"purpose"`      // every call must name its purpose
 }
+
+// Simulated reports whether the plan reaches simulated hospitals only.
+func (p Plan) Simulated() bool { return slices.Equal(p.Environments, []string{"sandbox"}) }
 
 // Plans returns all plans, by id.
 func (c *Client) Plans(ctx context.Context) ([]Plan, error) {

@@ -50,6 +50,11 @@ type Credential struct {
 	LastUsed  time.Time
 }
 
+// Works reports whether calls with the credential are taken at a time.
+func (c Credential) Works(at time.Time) bool {
+	return (c.State == CredentialActive || c.State == CredentialRotating) && (c.Expires.IsZero() || at.Before(c.Expires))
+}
+
 // SecretHint tells people which secret is meant.
 type SecretHint struct {
 	Hash    string    `json:"hash"` // as the gateway names it

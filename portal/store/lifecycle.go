@@ -45,9 +45,8 @@ func (s *Store) mayHave(ctx context.Context, q queries, by By, c Credential) err
 	if err != nil {
 		return err
 	}
-	ended := !request.Ends.IsZero() && !s.now().Before(request.Ends)
 	other := func(hospital string) bool { return !slices.Contains(request.Hospitals, hospital) }
-	if !app.Archived.IsZero() || request.AppID != c.AppID || request.State != RequestApproved || ended ||
+	if !app.Archived.IsZero() || request.AppID != c.AppID || !request.Holds(s.now()) ||
 		request.Plan != c.Plan || len(c.Hospitals) == 0 || slices.ContainsFunc(c.Hospitals, other) {
 		return ErrConflict
 	}

@@ -47,6 +47,11 @@ func (r AccessRequest) ApprovedBy(userID string) bool {
 	return userID != "" && r.DecidedBy == userID && (r.State == RequestApproved || r.State == RequestEnded)
 }
 
+// Holds reports whether the access is approved and has not come to its end at a time.
+func (r AccessRequest) Holds(at time.Time) bool {
+	return r.State == RequestApproved && (r.Ends.IsZero() || at.Before(r.Ends))
+}
+
 // RequestFilter chooses requests. Empty fields choose all.
 type RequestFilter struct {
 	State  RequestState

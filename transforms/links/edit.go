@@ -26,9 +26,10 @@ type Edit struct {
 
 	// Resource returns what is to stand for text: one resource, then entry is -1,
 	// or one whole entry of the root Bundle, with its index in the hospital's
-	// answer. typ is the type of the resource, "" where none is told. It returns text itself to change nothing, and nil to leave the entry
-	// out. What it returns must not lie in text otherwise, and is used before the
-	// next call. An error fails the pass with an *Error that wraps it.
+	// answer. typ is the type of the resource, "" where none is told. It returns text
+	// itself to change nothing, and nil to leave the entry out. What it returns must
+	// not lie in text otherwise, and is used before the next call. An error fails the
+	// pass with an *Error that wraps it.
 	Resource func(text []byte, entry int, typ string) ([]byte, error)
 
 	// Places says that what Resource returns may hold locators at places where they

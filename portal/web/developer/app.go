@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"fhirgate/gateway/keys/record"
 	"fhirgate/portal/store"
 	"fhirgate/portal/web/page"
 )
@@ -111,20 +110,17 @@ type ownRequest struct {
 
 // Status is the state as people see it: an access may have come to its end.
 func (r ownRequest) Status() string {
-	if r.State == store.RequestApproved && over(r.AccessRequest, r.now) {
+	if r.State == store.RequestApproved && !r.Holds(r.now) {
 		return string(store.RequestEnded)
 	}
 	return string(r.State)
 }
 
 // Usable reports whether credentials can be made under it.
-func (r ownRequest) Usable() bool { return r.Status() == string(store.RequestApproved) }
+func (r ownRequest) Usable() bool { return r.Holds(r.now) }
 
 // Open reports whether it waits for its decision.
 func (r ownRequest) Open() bool { return r.State == store.RequestPending }
-
-// over reports whether an access has come to its end.
-func over(r store.AccessRequest, now time.Time) bool { return record.Ended(r.Ends, now) }
 
 func (p *Pages) ownRequests(found []store.AccessRequest) []ownRequest {
 	now := p.now()

@@ -36,7 +36,7 @@ func (d credentialData) QuickStart() string {
 
 // Renewable reports whether another credential can be made under its access.
 func (d credentialData) Renewable() bool {
-	return d.App.CanChange() && !d.Withheld() && d.Request != nil && d.Request.State == store.RequestApproved && !over(*d.Request, d.Credential.now)
+	return d.App.CanChange() && !d.Withheld() && d.Request != nil && d.Request.Holds(d.Credential.now)
 }
 
 // Withheld reports whether the reader has approved its access, so that its secrets

@@ -170,7 +170,7 @@ func (o overviewData) keyStep() step {
 
 func (o overviewData) approved() *store.AccessRequest {
 	for i, r := range o.requests {
-		if r.State == store.RequestApproved && !over(r, o.At) {
+		if r.Holds(o.At) {
 			return &o.requests[i]
 		}
 	}

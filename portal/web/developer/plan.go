@@ -90,12 +90,9 @@ type planWords struct {
 // settings say so and it reaches no real hospital.
 func (p *Pages) inWords(plan adminapi.Plan) planWords {
 	words := planWords{Plan: plan}
-	words.AtOnce = words.Sandbox() && slices.Contains(p.autoApprove, plan.ID)
+	words.AtOnce = plan.Simulated() && slices.Contains(p.autoApprove, plan.ID)
 	return words
 }
-
-// Sandbox reports whether the plan reaches simulated hospitals only.
-func (p planWords) Sandbox() bool { return len(p.Environments) == 1 && p.Environments[0] == "sandbox" }
 
 // RatePer is the period of the plan's rate, in words.
 func (p planWords) RatePer() period { return period(p.Per) }

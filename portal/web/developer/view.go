@@ -35,7 +35,7 @@ func (c ownCredential) Status() string {
 
 // Works reports whether calls with the credential are taken.
 func (c ownCredential) Works() bool {
-	return (c.State == store.CredentialActive || c.State == store.CredentialRotating) && !record.Ended(c.Expires, c.now)
+	return c.Credential.Works(c.now)
 }
 
 // Settled reports whether it works and nothing is under way, so that it can be

@@ -132,7 +132,7 @@ func (p *Pages) readiest(r *page.Request, apps []store.App) (string, error) {
 	}
 	ready := map[string]int{}
 	for _, request := range requests {
-		if holds(request) {
+		if request.Holds(time.Now()) {
 			ready[request.AppID] = 1
 		}
 	}
@@ -156,7 +156,7 @@ func (p *Pages) chooseCredential(r *page.Request, view *quickView) error {
 	}
 	wanted := view.Query.Get("credential")
 	for _, c := range own {
-		if !works(c) || kindOf(c) == "" {
+		if !c.Works(time.Now()) || kindOf(c) == "" {
 			continue
 		}
 		view.Credentials = append(view.Credentials, ui.Option{Value: c.ID, Label: c.Name})
@@ -209,7 +209,7 @@ func (p *Pages) chooseHospital(r *page.Request, view *quickView) error {
 			return err
 		}
 		for _, request := range requests {
-			if holds(request) {
+			if request.Holds(time.Now()) {
 				granted = append(granted, request.Hospitals...)
 			}
 		}
@@ -227,16 +227,6 @@ func (p *Pages) chooseHospital(r *page.Request, view *quickView) error {
 	}
 	view.set("hospital", view.Hospital.ID)
 	return nil
-}
-
-// holds reports whether an access is approved and has not come to its end.
-func holds(request store.AccessRequest) bool {
-	return request.State == store.RequestApproved && !record.Ended(request.Ends, time.Now())
-}
-
-// works reports whether calls with a credential are taken.
-func works(c store.Credential) bool {
-	return (c.State == store.CredentialActive || c.State == store.CredentialRotating) && !record.Ended(c.Expires, time.Now())
 }
 
 // set notes what was chosen, for the form and for links.
