@@ -20,7 +20,7 @@ func (s *server) openAudit() (*audit.Trail, error) {
 	if config.Sink == audit.SinkOff {
 		return nil, nil
 	}
-	keys, err := symmetricKeys(config.KeysFile)
+	keys, err := symmetricKeys("audit.keys_file", config.KeysFile)
 	if err != nil {
 		return nil, err
 	}

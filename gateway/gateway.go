@@ -213,7 +213,7 @@ func (s *server) load() error {
 	}
 	sealer, err := newSealer(settings.LinkKeysFile)
 	if err != nil {
-		return inSetting("link_keys_file", err)
+		return err
 	}
 	proxies, err := settings.Proxies()
 	if err != nil {
@@ -248,9 +248,9 @@ func (s *server) load() error {
 // encrypted in Redis.
 func (s *server) openShared() error {
 	path := s.config.Settings.KeyEncryptionKeysFile
-	encryption, err := symmetricKeys(path)
+	encryption, err := symmetricKeys("key_encryption_keys_file", path)
 	if err != nil {
-		return inSetting("key_encryption_keys_file", err)
+		return err
 	}
 	s.shared = &shared{redis: s.store.Client(), log: s.log, encryption: encryption}
 	report := tokens.OnError(func(err error) { s.log.Warn("a hospital's token could not be shared or renewed", "error", err) })
@@ -269,7 +269,7 @@ func (s *server) start(ctx context.Context) error {
 	settings := s.config.Settings
 	secret, err := adminSecret(settings.DataDir)
 	if err != nil {
-		return inSetting("data_dir", err)
+		return err
 	}
 	listener, err := net.Listen("tcp", settings.AdminListen)
 	if err != nil {

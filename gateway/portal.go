@@ -28,15 +28,15 @@ import (
 func openPortal(ctx context.Context, settings *engine.Settings, version string, log *slog.Logger) (*portal.Portal, error) {
 	secret, err := adminSecret(settings.DataDir)
 	if err != nil {
-		return nil, inSetting("data_dir", err)
+		return nil, err
 	}
 	actsKey, err := portalActsKey(settings.Portal)
 	if err != nil {
 		return nil, err
 	}
-	seal, err := symmetricKeys(settings.Portal.KeysFile)
+	seal, err := symmetricKeys("portal.keys_file", settings.Portal.KeysFile)
 	if err != nil {
-		return nil, inSetting("portal.keys_file", err)
+		return nil, err
 	}
 	proxies, err := settings.Proxies()
 	if err != nil {

@@ -104,7 +104,7 @@ func (r *reloader) try(ctx context.Context) error {
 	old := r.facade.Snapshot()
 	sealer, err := newSealer(r.linkKeys)
 	if err != nil {
-		return inSetting("link_keys_file", err)
+		return err
 	}
 	snapshot, err := files.Snapshot(r.publicURL, old, r.shared)
 	if err != nil {

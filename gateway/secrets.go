@@ -26,33 +26,37 @@ const AdminSecretFile = "admin-secret"
 // adminSecret returns the secret of the admin API, made at the first start.
 func adminSecret(dataDir string) (string, error) {
 	data, err := makeOnce(filepath.Join(dataDir, AdminSecretFile), func() ([]byte, error) { return []byte(rand.Text() + "\n"), nil })
-	return strings.TrimSpace(string(data)), err
+	if err != nil {
+		return "", inSetting("data_dir", err)
+	}
+	return strings.TrimSpace(string(data)), nil
 }
 
-// newSealer returns a sealer with the keys of a file. To rotate, put a new key
-// first, and drop an old one when a day has passed.
+// newSealer returns a sealer with the keys of link_keys_file. To rotate, put a new
+// key first, and drop an old one when a day has passed.
 func newSealer(path string) (*facade.Sealer, error) {
-	keys, err := symmetricKeys(path)
+	const setting = "link_keys_file"
+	keys, err := symmetricKeys(setting, path)
 	if err != nil {
 		return nil, err
 	}
 	sealer, err := facade.NewSealer(keys)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, inSetting(setting, fmt.Errorf("%s: %w", path, err))
 	}
 	return sealer, nil
 }
 
-// symmetricKeys reads a JWK set file of AES keys, which is made with one key at
-// the first start.
-func symmetricKeys(path string) (jose.JSONWebKeySet, error) {
+// symmetricKeys reads the JWK set file of AES keys that a setting names. It is made
+// with one key at the first start.
+func symmetricKeys(setting, path string) (jose.JSONWebKeySet, error) {
 	var keys jose.JSONWebKeySet
 	data, err := makeOnce(path, func() ([]byte, error) { return json.Marshal(envelope.NewSet()) })
 	if err != nil {
-		return keys, err
+		return keys, inSetting(setting, err)
 	}
 	if err := json.Unmarshal(data, &keys); err != nil {
-		return keys, fmt.Errorf("%s: is not a JWK set", path)
+		return keys, inSetting(setting, fmt.Errorf("%s: is not a JWK set", path))
 	}
 	return keys, nil
 }
